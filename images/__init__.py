@@ -1,0 +1,1 @@
+"""Images on disk: class folders, data sets and splits. Knows files and arrays, no Keras."""

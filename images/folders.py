@@ -1,0 +1,200 @@
+"""Class folders: `<root>/<class>/<name>.png`, the only thing the steps of this project exchange.
+
+jpg, bmp and webp are read too. In memory an image set is a uint8 array `(num_images, height, width, channels)`
+as decoded, or float32 in [0, 1] after `to_float`; channels is 1 (grey) or 3 (RGB).
+"""
+
+import hashlib
+import logging
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+log = logging.getLogger(__name__)
+cv2.utils.logging.setLogLevel(0)  # a file that cannot be decoded is reported once, by us, with its name
+
+EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+COLORS = {"grey": 1, "rgb": 3}
+
+
+def natural_key(name):
+    """Sorts digits by value: `example9` before `example10`, class `2` before class `10`."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", name)]
+
+
+def check_class_name(name):
+    """Refuses a class name that cannot be a visible folder inside its root. Returns the name."""
+    if not name or name.startswith(".") or any(c in name for c in "/\\\0"):
+        raise ValueError(f"class name {name!r} cannot be a folder name (empty, hidden, or with a path in it)")
+    return name
+
+
+def list_images(root):
+    """Lists the images of every class under `root`.
+
+    Hidden files, `desktop.ini`, `Thumbs.db` and whatever else is no image are passed over and counted in one log line.
+
+    Returns:
+        A dict from class name, in natural order, to its sorted list of paths. A class may be empty.
+
+    Raises:
+        ValueError: `root` is no folder, has no class folder, or holds a link that leads out of it.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder")
+    inside = root.resolve()
+    names = (entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    files, skipped = {}, 0
+    for name in sorted(names, key=natural_key):
+        entries = sorted((root / name).iterdir(), key=lambda path: natural_key(path.name))
+        files[name] = [e for e in entries if e.suffix.lower() in EXTENSIONS and not e.name.startswith(".")]
+        skipped += len(entries) - len(files[name])
+        for path in [root / name, *files[name]]:
+            if not path.resolve().is_relative_to(inside):
+                raise ValueError(f"{path}: a link that leads out of {root}")
+    if not files:
+        raise ValueError(f"{root}: no class folders in it (expected {root}/<class>/*.png)")
+    if skipped:
+        log.info("%s: passed over %d files that are not images", root, skipped)
+    return files
+
+
+def check_same_classes(train, test, train_root, test_root):
+    """Raises a `ValueError` that names the class which one of two listings lacks, or an empty class."""
+    for names, others, root in ((train, test, test_root), (test, train, train_root)):
+        missing = [name for name in names if name not in others]
+        if missing:
+            raise ValueError(f"{root}: class {missing[0]!r} is missing")
+    for listing, root in ((train, train_root), (test, test_root)):
+        empty = [name for name, paths in listing.items() if not paths]
+        if empty:
+            raise ValueError(f"{Path(root) / empty[0]}: no images in it")
+
+
+def decode(path, notes):
+    """Reads one image file as uint8 `(height, width, channels)`, channels 1 or 3 (RGB).
+
+    16-bit files are scaled to 8 bits, transparency is laid on white, photographs are turned as their EXIF data says;
+    `notes` is a set that collects a word for each such conversion.
+    """
+    data = Path(path).read_bytes()
+    is_jpeg = data[:2] == b"\xff\xd8"
+    whole = {b"\x89PN": b"IEND" in data[-16:], b"\xff\xd8\xff": b"\xff\xd9" in data}.get(data[:3], len(data) > 0)
+    image = None
+    if whole:
+        # ANYCOLOR turns a photograph by its EXIF data; UNCHANGED alone keeps alpha and 16 bits.
+        flags = cv2.IMREAD_ANYCOLOR if is_jpeg else cv2.IMREAD_UNCHANGED
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise ValueError(f"{path}: not a readable image (empty, cut short, or not an image)")
+    if image.dtype == np.uint16:
+        notes.add("16-bit scaled to 8-bit")
+        image = (image // 257).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise ValueError(f"{path}: pixels of type {image.dtype}, expected 8 or 16-bit integers")
+    if data[:3] == b"\x89PN" and data[25:26] == b"\x03":
+        notes.add("palette expanded to RGB")
+    image = image.reshape(*image.shape[:2], -1)
+    if image.shape[-1] in (2, 4):
+        notes.add("transparency laid on white")
+        alpha = image[..., -1:].astype(np.float32) / 255
+        image = np.rint(image[..., :-1] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return image if image.shape[-1] == 1 else np.ascontiguousarray(image[..., ::-1])
+
+
+def read_images(paths, size=None, color=None):
+    """Reads image files into one array.
+
+    Args:
+        paths: image files.
+        size: optional `(height, width)` in pixels that every image is scaled to.
+        color: optional `"grey"` or `"rgb"` that every image is converted to.
+
+    Returns:
+        uint8 array `(num_images, height, width, channels)`.
+
+    Raises:
+        ValueError: a file is no readable image, or sizes or channels differ and no flag says what to make of them.
+    """
+    images, notes = [], {}
+    for path in paths:
+        found = set()
+        image = decode(path, found)
+        for note in found:
+            notes[note] = notes.get(note, 0) + 1
+        images.append(convert(image, size, color))
+        if images[-1].shape != images[0].shape:
+            raise ValueError(
+                f"{path}: {describe(images[-1].shape)}, but {paths[0]} is {describe(images[0].shape)}; "
+                "say what to make of them with --size H W and --color grey|rgb"
+            )
+    for note, count in sorted(notes.items()):
+        log.info("%s: %s in %d files", Path(paths[0]).parent.parent, note, count)
+    return np.stack(images)
+
+
+def convert(image, size=None, color=None):
+    """Scales one uint8 image to `size` (height, width) and converts it to `color` ("grey" or "rgb")."""
+    if size is not None and image.shape[:2] != tuple(size):
+        height, width = size
+        shrinks = height * width < image.shape[0] * image.shape[1]
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+        image = image.reshape(height, width, -1)
+    if color == "grey" and image.shape[-1] == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+    if color == "rgb" and image.shape[-1] == 1:
+        image = np.repeat(image, 3, axis=-1)
+    return image
+
+
+def describe(shape):
+    """`(28, 28, 1)` as `28x28 grey`."""
+    return f"{shape[0]}x{shape[1]} {'grey' if shape[2] == 1 else 'RGB'}"
+
+
+def read_classes(files, size=None, color=None):
+    """Reads a listing `{class: paths}`.
+
+    Returns:
+        images: uint8 `(num_images, height, width, channels)`, class after class.
+        labels: int64 `(num_images,)`, the place of the class in the listing.
+    """
+    images = read_images([path for paths in files.values() for path in paths], size, color)
+    return images, np.repeat(np.arange(len(files)), [len(paths) for paths in files.values()])
+
+
+def to_float(images):
+    """uint8 images as float32 in [0, 1]."""
+    return images.astype(np.float32) / 255
+
+
+def to_uint8(images):
+    """Float images in [0, 1] as uint8, rounded to the nearest grey level."""
+    return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+
+
+def write_image(path, image):
+    """Writes one uint8 image, `(height, width, 1 or 3)`, as PNG. Unlike `cv2.imwrite`, raises `OSError` on a full disk."""
+    if image.shape[-1] == 3:
+        image = image[..., ::-1]
+    Path(path).write_bytes(cv2.imencode(".png", image)[1])
+
+
+def write_images(folder, names, images):
+    """Writes uint8 images as `folder/<name>.png`, making the folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, image in zip(names, images, strict=True):
+        write_image(folder / f"{name}.png", image)
+
+
+def fingerprint(*arrays):
+    """SHA-256 of the arrays' types, shapes and bytes, as a hexadecimal string."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()

@@ -1,0 +1,107 @@
+"""Writes a data set as class folders: <out>/train/<class>/*.png, <out>/test/<class>/*.png and dataset.json.
+
+Reads   a named data set, an .npz file, or a folder of class folders without a split.
+Writes  8-bit PNG files, whole or not at all, and dataset.json: source, counts, shape, classes, SHA-256 of the pixels.
+
+Example python prepare_data.py --dataset digits --out data
+        1,797 real handwritten digits in 2 s, nothing downloaded
+        python prepare_data.py --source mnist.npz --out data/mnist
+        70,000 images in 9 s on 2 cores
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+import cli
+import runs
+from images import folders, sources, splits
+
+DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
+MARKER = "dataset.json"
+
+
+def parse_args(argv=None):
+    parser = cli.ArgumentParser(__doc__)
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--dataset", choices=DATASETS, help="digits comes with scikit-learn; Keras downloads the others")
+    given.add_argument("--source", metavar="FILE.npz", help="x_train, y_train, x_test, y_test (uint8), class_names")
+    given.add_argument("--folder", metavar="DIR", help="class folders without a split, e.g. your own photographs")
+    parser.add_argument("--out", default="data", help="folder to make")
+    parser.add_argument("--limit-train", type=cli.limit, default=-1, help="training images a class, -1 for all")
+    parser.add_argument("--limit-test", type=cli.limit, default=-1, help="test images a class, -1 for all")
+    parser.add_argument("--test-fraction", type=cli.fraction, default=0.16, help="of a class, for --folder and digits")
+    parser.add_argument("--seed", type=cli.whole, default=42, help="of the split, for --folder and digits")
+    return parser.parse_args(argv)
+
+
+def load_arrays(args):
+    """The data set that the flags name, as arrays."""
+    if args.source:
+        return sources.from_npz(args.source)
+    if args.dataset == "digits":
+        return sources.digits(args.seed, args.test_fraction)
+    import runtime
+
+    (x_train, y_train), (x_test, y_test) = runtime.load_keras_dataset(args.dataset)
+    return sources.checked(args.dataset, x_train, y_train, x_test, y_test, sources.CLASS_NAMES.get(args.dataset))
+
+
+def array_parts(dataset, limits):
+    """Yields (part, class name, file names, images) from arrays; files are named after their place in the original."""
+    for part, x, y in (("train", *dataset[:2]), ("test", *dataset[2:4])):
+        x, y, places = sources.first_per_class(x, y, limits[part])
+        for label, name in enumerate(dataset.class_names):
+            chosen = np.flatnonzero(y == label)
+            if len(chosen) == 0:
+                raise ValueError(f"class {name!r} has no {part} images")
+            images = x[chosen] if x.ndim == 4 else x[chosen][..., None]
+            yield part, sources.folder_name(name), [f"example{place}" for place in places[chosen]], images
+
+
+def folder_parts(root, test_fraction, seed, limits):
+    """Yields (part, class name, file names, images) from class folders, split by `seed`. Images keep their sizes."""
+    for name, paths in splits.draw_subset(folders.list_images(root), -1, seed).items():
+        try:
+            parts = dict(zip(("train", "test"), splits.split(paths, test_fraction, seed), strict=True))
+        except ValueError as error:
+            raise ValueError(f"{Path(root) / name}: {error}") from None
+        for part, chosen in parts.items():
+            chosen = sorted(chosen[: limits[part]] if limits[part] > 0 else chosen)
+            stems = [path.stem for path in chosen]
+            names = [path.stem if stems.count(path.stem) == 1 else path.name for path in chosen]
+            yield part, name, names, [folders.read_images([path])[0] for path in chosen]
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    limits = {"train": args.limit_train, "test": args.limit_test}
+    if args.folder:
+        runs.refuse_overlap(args.out, args.folder)
+        parts = list(folder_parts(args.folder, args.test_fraction, args.seed, limits))
+    else:
+        parts = list(array_parts(load_arrays(args), limits))
+    counts, shapes = {"train": {}, "test": {}}, set()
+    for part, name, _, images in parts:
+        counts[part][name] = len(images)
+        shapes.update(image.shape for image in images)
+    settings = {
+        "source": args.dataset or Path(args.source or args.folder).name,
+        "counts": counts,
+        "shape": list(shapes.pop()) if len(shapes) == 1 else "differing",
+        "classes": list(counts["train"]),
+    }
+    data = {"sha256": folders.fingerprint(*(image for _, _, _, images in parts for image in images))}
+    total = sum(sum(part.values()) for part in counts.values())
+    if runs.finished(args.out, settings, data, MARKER):
+        print(f"{args.out} is done: {total} images")
+        return
+    with runs.writing(args.out, settings, data, MARKER) as folder, cli.progress(total=total, unit="image") as bar:
+        for part, name, names, images in parts:
+            folders.write_images(folder / part / name, names, images)
+            bar.update(len(images))
+    print(f"{args.out}: {total} images in {len(counts['train'])} classes, shape {settings['shape']}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,140 @@
+"""Run folders: whole or absent, skipped when done, refused when made with other settings.
+
+A step writes into a hidden sibling of its folder and renames it last, so a folder with a `config.json` is finished.
+`config.json` holds three parts: `settings` and `data` (fingerprints), which decide whether a rerun is the same step,
+and `environment` (command, versions, machine), which does not.
+"""
+
+import json
+import logging
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless", "scikit-learn", "scipy")
+
+
+def finished(folder, settings, data, marker="config.json"):
+    """Whether `folder` holds this very step, finished.
+
+    Args:
+        folder: the step's run folder.
+        settings: dict of everything that shapes the result, seed included.
+        data: dict from a name to a fingerprint of the input.
+        marker: the file that holds the configuration.
+
+    Raises:
+        ValueError: the folder holds the step with other settings or data (named), or something that is no step.
+    """
+    folder = Path(folder)
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    try:
+        made = json.loads((folder / marker).read_text(encoding="utf-8"))
+        made = {"settings": made["settings"], "data": made["data"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ValueError(f"{folder}: exists and is not a finished step of this kind; give another --out") from None
+    asked = json.loads(json.dumps({"settings": settings, "data": data}))
+    for part in ("settings", "data"):
+        for key in {**asked[part], **made[part]}:
+            old, new = made[part].get(key), asked[part].get(key)
+            if old != new:
+                raise ValueError(
+                    f"{folder}: made with {part} {key}={short(old)}, now {key}={short(new)}; "
+                    "give another --out or remove the folder"
+                )
+    return True
+
+
+def short(value):
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+@contextmanager
+def writing(folder, settings, data, marker="config.json"):
+    """Yields a temporary sibling of `folder` to write into; renames it to `folder` when the block ends well.
+
+    An exception, Ctrl-C included, removes it; what a killed process left behind is removed by the next run.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{folder.name}.partial-"
+    for stale in folder.parent.glob(f"{glob_escape(prefix)}*"):
+        if not _alive(stale.name.removeprefix(prefix).split("-")[0]):
+            shutil.rmtree(stale, ignore_errors=True)
+    partial = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=folder.parent))
+    partial.chmod(0o777 & ~_umask())
+    try:
+        yield partial
+        config = {"settings": settings, "data": data, "environment": environment()}
+        write_json(partial / marker, config)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def glob_escape(text):
+    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
+
+
+def _alive(pid):
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def environment():
+    """What made a result: command, versions, machine and time (UTC)."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "versions": versions,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def write_json(path, content):
+    Path(path).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path):
+    """Reads a JSON file; a `ValueError` names it where it is missing or broken."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except ValueError:
+        raise ValueError(f"{path}: not readable as JSON") from None
+
+
+def refuse_overlap(out, source, flag="--out"):
+    """Raises a `ValueError` if one of two folders lies inside the other, or they are the same."""
+    out, source = Path(out).resolve(), Path(source).resolve()
+    if out.is_relative_to(source) or source.is_relative_to(out):
+        raise ValueError(f"{flag} {out}: would write into the input {source}")

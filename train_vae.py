@@ -1,0 +1,183 @@
+"""Trains a variational autoencoder on a few images of one class, or one on each class.
+
+Reads   <path>/train/<class>/*.png (or <path>/<class>/*.png)
+Writes  <out>/<class>/: vae.keras, encoder.keras, decoder.keras, loss.csv, loss.png, split.json (which images),
+        latents.npz, samples.png, reconstructions.png; for 2 or 3 latent dimensions latent.png, for 2 also sweep.png
+
+Example python train_vae.py --digit 3 --latent 3
+        one VAE on 5 images of the digit 3, 200 epochs: MEASURE s on 2 cores
+        python train_vae.py --all -path data/mnist --images 5 --latent 3
+        ten VAEs: MEASURE s on 2 cores
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import cli
+import plots
+import runs
+import runtime
+from images import folders, splits
+
+JOINT = "joint"
+EPOCHS = {10: 200, 25: 250, 50: 300}  # by images a class, 350 above: the released script (the text: 150 for 25)
+
+
+def parse_args(argv=None):
+    parser = cli.ArgumentParser(__doc__)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--digit", "--class", dest="class_name", metavar="CLASS", help="the class to learn")
+    which.add_argument("--all", action="store_true", help="a model for every class, in one process")
+    which.add_argument("--joint", action="store_true", help="one model for all classes together (thesis 6.2)")
+    parser.add_argument("-path", "--path", default="data", help="class folders, or a folder with train/ in it")
+    parser.add_argument("--latent", type=cli.positive, help="latent dimensions (default: 3; autoencoder: 32)")
+    parser.add_argument("--images", type=cli.limit, default=5, help="images a class, -1 for all; 16 %% of them validate")
+    parser.add_argument("--subset", metavar="FILE", help="use the images that this split.json or subset.json lists")
+    parser.add_argument("--epochs", type=cli.positive, help="(default: the thesis' schedule, 200 to 350 by --images)")
+    parser.add_argument("--architecture", choices=("conv", "dense", "autoencoder"), default="conv", help="thesis 5.2")
+    parser.add_argument(
+        "--objective", choices=("thesis", "elbo"), default="thesis", help="as released, or the evidence lower bound"
+    )
+    parser.add_argument("--out", default="models", help="folder of models, one folder a class")
+    cli.add_image_arguments(parser)
+    runtime.add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def choose_files(args):
+    """Which images each model learns from: {model: {class: paths}}."""
+    root = Path(args.path) / "train" if (Path(args.path) / "train").is_dir() else Path(args.path)
+    files = folders.list_images(root)
+    if args.class_name is not None:
+        if args.class_name not in files:
+            raise ValueError(f"--digit {args.class_name}: no such class in {root} (there are {', '.join(files)})")
+        files = {args.class_name: files[args.class_name]}
+    if args.subset:
+        chosen = splits.load_list(args.subset, files, "subset")
+    else:
+        for name, paths in files.items():
+            if len(paths) < max(args.images, 2):
+                raise ValueError(f"{root / name}: {len(paths)} images, at least {max(args.images, 2)} are needed")
+        chosen = splits.draw_subset(files, args.images, args.seed)
+    return {JOINT: chosen} if args.joint else {name: {name: paths} for name, paths in chosen.items()}
+
+
+def read_job(args, name, files):
+    """Reads one model's images and settles its settings."""
+    images, labels = folders.read_classes(files, args.size, args.color)
+    per_class = len(images) / len(files)
+    settings = {
+        "architecture": args.architecture,
+        "objective": None if args.architecture == "autoencoder" else args.objective,
+        "latent_dim": args.latent or (32 if args.architecture == "autoencoder" else 3),
+        "epochs": args.epochs or next((EPOCHS[size] for size in EPOCHS if per_class <= size), 350),
+        "image_shape": list(images.shape[1:]),
+        "size": args.size,
+        "color": args.color,
+        "classes": list(files),
+        "seed": args.seed,
+        "deterministic": args.deterministic,
+    }
+    parts = [splits.split(list(np.flatnonzero(labels == k)), 0.16, args.seed) for k in range(len(files))]
+    train, validation = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return {
+        "name": name,
+        "folder": Path(args.out) / name,
+        "files": files,
+        "images": folders.to_float(images),
+        "labels": labels,
+        "train": train,
+        "validation": validation,
+        "settings": settings,
+        "data": {"images": folders.fingerprint(images, labels)},
+    }
+
+
+def save_model(folder, job, model, history):
+    """Writes what a trained model leaves behind into its run folder."""
+    from vae_aug import sampling, training
+
+    settings, images, train = job["settings"], job["images"], job["train"]
+    encoder, decoder = training.halves(model)
+    z_mean, z_std = training.latents(model, images[train])
+    model.save(folder / f"{model.name}.keras", include_optimizer=False)
+    encoder.save(folder / "encoder.keras")
+    decoder.save(folder / "decoder.keras")
+    np.savez(folder / "latents.npz", z_mean=z_mean, z_std=z_std, labels=job["labels"][train])
+    table = pd.DataFrame(history)
+    table.to_csv(folder / "loss.csv", index=False)
+    paths = np.array([path for class_paths in job["files"].values() for path in class_paths], dtype=object)
+    parts = {"subset": np.arange(len(paths)), "train": train, "validation": job["validation"]}
+    splits.save_list(
+        folder / "split.json",
+        **{
+            part: {name: list(paths[rows[job["labels"][rows] == k]]) for k, name in enumerate(job["files"])}
+            for part, rows in parts.items()
+        },
+    )
+
+    plots.curves(folder / "loss.png", table, [("loss (nats an image)", ["loss", "val_loss"])])
+    shown = images[train][:10]
+    pairs = np.concatenate([shown, decoder.predict(z_mean[:10], verbose=0)])
+    plots.contact_sheet(folder / "reconstructions.png", folders.to_uint8(pairs), columns=len(shown))
+    if settings["latent_dim"] in (2, 3):
+        title = f"{job['name']}: where the encoder puts {len(train)} training images"
+        plots.latent_space(folder / "latent.png", z_mean, job["labels"][train], settings["classes"], title)
+    if settings["architecture"] != "autoencoder":
+        z = sampling.uniform(100, settings["latent_dim"], np.random.default_rng(settings["seed"]))
+        samples = folders.to_uint8(decoder.predict(z, verbose=0))
+        plots.contact_sheet(folder / "samples.png", samples, columns=10)
+        if settings["latent_dim"] == 2:
+            grid = folders.to_uint8(decoder.predict(sampling.sweep(15), verbose=0))
+            plots.contact_sheet(folder / "sweep.png", grid, columns=15, gap=0)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    runs.refuse_overlap(args.out, args.path)
+    jobs = [read_job(args, name, files) for name, files in choose_files(args).items()]
+    for job in jobs:
+        if job["settings"]["image_shape"] != jobs[0]["settings"]["image_shape"]:
+            shapes = [folders.describe(j["settings"]["image_shape"]) for j in (job, jobs[0])]
+            raise ValueError(
+                f"{args.path}: class {job['name']} is {shapes[0]}, class {jobs[0]['name']} is {shapes[1]}; "
+                "say what to make of them with --size H W and --color grey|rgb"
+            )
+    todo = [job for job in jobs if not runs.finished(job["folder"], job["settings"], job["data"])]
+    if len(todo) < len(jobs):
+        print(f"{args.out}: {len(jobs) - len(todo)} of {len(jobs)} models are done already")
+    if not todo:
+        return
+
+    runtime.configure(args.seed, args.devices, args.deterministic)
+    from vae_aug import training  # Keras, once the runtime is configured
+
+    model = None
+    with cli.progress(total=sum(job["settings"]["epochs"] for job in todo), unit="epoch") as bar:
+        for job in todo:
+            settings = job["settings"]
+            bar.set_description(job["name"])
+            seed = runtime.derive_seed(args.seed, job["name"])
+            runtime.set_seeds(seed)
+            names = ("architecture", "image_shape", "latent_dim", "objective")
+            fresh = training.build(*(settings[name] for name in names), seed)
+            if model is None:
+                model = fresh
+            else:
+                training.restart(model, fresh)
+            with runs.writing(job["folder"], settings, job["data"]) as folder:
+                images = (job["images"][job["train"]], job["images"][job["validation"]])
+                try:
+                    history = training.train(model, *images, settings["epochs"], seed, on_epoch=bar.update)
+                except FloatingPointError as error:
+                    raise FloatingPointError(f"class {job['name']}: {error}") from None
+                save_model(folder, job, model, history)
+    losses = [pd.read_csv(job["folder"] / "loss.csv").iloc[-1] for job in jobs]
+    for job, loss in zip(jobs, losses, strict=True):
+        print(f"{job['folder']}: loss {loss['loss']:.2f}, validation {loss['val_loss']:.2f} nats an image")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,1 @@
+"""The generative side: one file a model, arrays in, arrays out."""

@@ -1,0 +1,65 @@
+"""The variational autoencoder: an encoder, a decoder and their loss."""
+
+import keras
+from keras import ops
+
+from vae_aug import losses
+from vae_aug.layers import Sampling
+
+
+@keras.saving.register_keras_serializable(package="vae_aug")
+class VariationalAutoencoder(keras.Model):
+    """Trains an encoder and a decoder together; `fit(images)` needs no targets.
+
+    Args:
+        encoder: maps images to z_mean and z_log_var.
+        decoder: maps latents to images in [0, 1].
+        objective: `"thesis"` (the released code) or `"elbo"` (the standard one), see `vae_aug.losses`.
+        seed: integer seed of the sampling noise.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`, in [0, 1].
+
+    Returns:
+        A dict of `reconstruction`, in the shape of the images, `z_mean` and `z_log_var`.
+    """
+
+    def __init__(self, encoder, decoder, objective="thesis", seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder, self.decoder = encoder, decoder
+        self.objective, self.seed = objective, seed
+        self.sampling = Sampling(objective, seed)
+        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction_loss")
+        self.kl_tracker = keras.metrics.Mean(name="kl_loss")
+
+    def build(self, input_shape):
+        del input_shape  # encoder and decoder come built
+        self.built = True
+
+    def call(self, images):
+        z_mean, z_log_var = self.encoder(images)
+        z = self.sampling((z_mean, z_log_var))
+        return {"reconstruction": self.decoder(z), "z_mean": z_mean, "z_log_var": z_log_var}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Reconstruction plus KL, averaged over the batch (CIARP 2018, equations 1 and 2 as released)."""
+        del y, sample_weight, training
+        reconstruction = ops.mean(losses.reconstruction_loss(x, y_pred["reconstruction"]))
+        kl = ops.mean(losses.kl_divergence(y_pred["z_mean"], y_pred["z_log_var"], self.objective))
+        self.reconstruction_tracker.update_state(reconstruction)
+        self.kl_tracker.update_state(kl)
+        return reconstruction + kl
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "objective": self.objective,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {name: keras.saving.deserialize_keras_object(config.pop(name)) for name in ("encoder", "decoder")}
+        return cls(**parts, **config)
