@@ -1,0 +1,1 @@
+"""The classifier side: models, classic augmentation, how generated images join, protocols, training, metrics."""

@@ -1,0 +1,69 @@
+"""How generated images join the real ones: a page an epoch, or all at once (thesis 6.3 and 6.4)."""
+
+import numpy as np
+
+
+def page(epoch, page_size, num_generated):
+    """Which generated images join one epoch.
+
+    Args:
+        epoch: from 0.
+        page_size: images a page; 0 for none, -1 for all.
+        num_generated: how many there are; pages wrap round at their end.
+
+    Returns:
+        Integer array of places.
+    """
+    if page_size < 0:
+        return np.arange(num_generated)
+    if page_size and not num_generated:
+        raise ValueError("pages of generated images are wanted, but there are no generated images")
+    return np.arange(epoch * page_size, (epoch + 1) * page_size) % max(num_generated, 1)
+
+
+def num_used(epochs, page_size, num_generated):
+    """How many of the generated images a whole training sees; the rest need not be read."""
+    return num_generated if page_size < 0 else min(epochs * page_size, num_generated)
+
+
+def batches(real, generated, schedule, seed, augment=None):
+    """The batches of a whole training, one after another, without end.
+
+    Each epoch reshuffles the real images and its page together, pass after pass, until it has its steps; the next epoch
+    starts a new pass with the next page.
+
+    Args:
+        real, generated: pairs of images, float32 `(num_images, height, width, channels)`, and one-hot labels
+            `(num_images, num_classes)`; `generated` may be None if the schedule takes none.
+        schedule: a `protocols.Schedule`.
+        seed: integer seed of the shuffling.
+        augment: maps a batch of images to a batch of the same shape; None for none.
+
+    Yields:
+        Pairs of images and labels of one optimiser step.
+    """
+    rng = np.random.default_rng(seed)
+    num_generated = len(generated[0]) if schedule.page_size else 0
+    epoch = 0
+    while True:
+        x, y = real
+        if schedule.page_size:
+            places = page(epoch, schedule.page_size, num_generated)
+            x, y = np.concatenate([x, generated[0][places]]), np.concatenate([y, generated[1][places]])
+        for _, rows in zip(range(schedule.steps_per_epoch), _rows(len(x), schedule, rng), strict=False):
+            yield (augment(x[rows]) if augment else x[rows]), y[rows]
+        epoch += 1
+
+
+def _rows(num_images, schedule, rng):
+    """Endless rows of batches over reshuffled passes."""
+    size = schedule.batch_size
+    waiting = np.empty(0, int)
+    while True:
+        waiting = np.concatenate([waiting, rng.permutation(num_images)])
+        while len(waiting) >= size:
+            yield waiting[:size]
+            waiting = waiting[size:]
+        if len(waiting) and not schedule.full_batches:
+            yield waiting
+            waiting = waiting[:0]

@@ -1,0 +1,74 @@
+"""Trains a classifier along a schedule."""
+
+import warnings
+
+import keras
+import numpy as np
+import pandas as pd
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends a training whose loss is no number, and calls back after each epoch."""
+
+    def __init__(self, on_epoch=None):
+        super().__init__()
+        self.on_epoch = on_epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not np.isfinite(logs["loss"]):
+            raise FloatingPointError(f"the loss became {logs['loss']} in epoch {epoch + 1}")
+        if self.on_epoch:
+            self.on_epoch(logs)
+
+
+def compile_classifier(model):
+    """Adam and categorical cross-entropy, Keras' defaults (thesis 5.3.2)."""
+    model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+
+
+def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_epoch=None):
+    """Trains a compiled model and leaves it with the weights that the schedule keeps.
+
+    Args:
+        model: compiled Keras model.
+        batches: endless iterator over (images, one-hot labels).
+        schedule: a `protocols.Schedule`.
+        test: pair of images and one-hot labels, looked at in every epoch if, and only if, the schedule has a monitor.
+        callbacks: further Keras callbacks.
+        verbose: Keras' progress, 0, 1 or 2.
+        on_epoch: called with Keras' logs after each epoch.
+
+    Returns:
+        history: DataFrame with one row an epoch: `epoch` from 1, `loss`, `accuracy`, and with a monitor `val_loss` and
+            `val_accuracy`.
+        kept: the epoch, from 1, whose weights the model has.
+
+    Raises:
+        FloatingPointError: the loss became NaN or infinite.
+    """
+    callbacks = [Stop(on_epoch), *callbacks]
+    validation = {}
+    if schedule.monitor:
+        validation = {"validation_data": test, "validation_batch_size": 500}
+        # Patience as long as the training never stops it, but still puts the best weights back.
+        patience = schedule.patience or schedule.epochs
+        mode = "min" if schedule.monitor == "val_loss" else "max"
+        callbacks.append(keras.callbacks.EarlyStopping(schedule.monitor, 0, patience, 0, mode, restore_best_weights=True))
+    with warnings.catch_warnings():
+        # Keras warns and stops when data run out before an epoch has its steps: an error here.
+        warnings.filterwarnings("error", message=".*ran out of data.*")
+        history = model.fit(
+            batches,
+            steps_per_epoch=schedule.steps_per_epoch,
+            epochs=schedule.epochs,
+            callbacks=callbacks,
+            verbose=verbose,
+            shuffle=False,  # `batches` has shuffled
+            **validation,
+        )
+    table = pd.DataFrame(history.history)
+    table.insert(0, "epoch", np.arange(1, len(table) + 1))
+    if not schedule.monitor:
+        return table, len(table)
+    monitored = table[schedule.monitor]
+    return table, int((monitored.idxmin() if schedule.monitor == "val_loss" else monitored.idxmax()) + 1)

@@ -1,0 +1,128 @@
+"""Writes new images of each class with the trained decoders.
+
+Reads   <models>/<class>/: decoder.keras, latents.npz, config.json
+Writes  <out>/<class>/1.png, 2.png, ... (8-bit PNG) and <out>/contact_sheet.png, ten images a class
+
+Example python generate.py -models models -out gen
+        25,000 images of ten classes in MEASURE s on 2 cores
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+import cli
+import plots
+import runs
+import runtime
+from images import folders
+from vae_aug import sampling
+
+BATCH_SIZE = 500
+
+
+def parse_args(argv=None):
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("-models", "--models", default="models", help="folder of models that train_vae.py made")
+    parser.add_argument("-out", "--out", default="gen", help="folder to make")
+    parser.add_argument("--count", type=cli.positive, default=2500, help="images a class")
+    parser.add_argument(
+        "--sampler",
+        choices=("uniform", "normal", "posterior"),
+        default="uniform",
+        help="latents uniform in [-range, range] (as released), from N(0, 1), or around the training images",
+    )
+    parser.add_argument("--range", type=cli.positive_float, default=1.5, help="half the width of the uniform sampler")
+    runtime.add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def read_models(root):
+    """The models under `root` that can be sampled, all of one image shape: {class: settings}, {class: data}.
+
+    Raises:
+        ValueError: there is none, one cannot be sampled, or they do not go together.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder")
+    entries = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    settings, data = {}, {}
+    for entry in sorted(entries, key=lambda entry: folders.natural_key(entry.name)):
+        config = runs.read_json(entry / "config.json")
+        try:
+            settings[entry.name], data[entry.name] = config["settings"], config["data"]["images"]
+            architecture, classes = config["settings"]["architecture"], config["settings"]["classes"]
+        except (KeyError, TypeError):
+            raise ValueError(f"{entry}: not a model that train_vae.py made") from None
+        if architecture == "autoencoder":
+            raise ValueError(
+                f"{entry}: an autoencoder cannot be sampled, for nothing makes its codes follow a known "
+                "distribution (thesis 2.3.1); train a VAE, --architecture conv or dense"
+            )
+        if classes != [entry.name]:
+            raise ValueError(
+                f"{entry}: a joint VAE of {len(classes)} classes cannot choose which class it draws, so its images "
+                "would have no label (thesis 6.2); train one a class, --all"
+            )
+    if not settings:
+        raise ValueError(f"{root}: no models in it (train_vae.py makes them)")
+    first = next(iter(settings))
+    for name in settings:
+        for key in ("image_shape", "latent_dim", "architecture", "objective", "seed"):
+            if settings[name][key] != settings[first][key]:
+                raise ValueError(
+                    f"{root / name}: {key} {settings[name][key]}, but class {first} has {settings[first][key]}; "
+                    "models of one folder belong together"
+                )
+    return settings, data
+
+
+def draw_latents(args, folder, latent_dim, rng):
+    """The latents of one class, float32 `(count, latent_dim)`."""
+    if args.sampler == "uniform":
+        return sampling.uniform(args.count, latent_dim, rng, args.range)
+    if args.sampler == "normal":
+        return sampling.normal(args.count, latent_dim, rng)
+    with np.load(folder / "latents.npz") as saved:
+        return sampling.posterior(args.count, saved["z_mean"], saved["z_std"], rng)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    runs.refuse_overlap(args.out, args.models)
+    models, fingerprints = read_models(args.models)
+    settings = {
+        "count": args.count,
+        "sampler": args.sampler,
+        "range": args.range if args.sampler == "uniform" else None,
+        "seed": args.seed,
+        "models": models,
+    }
+    if runs.finished(args.out, settings, fingerprints):
+        print(f"{args.out} is done already: {args.count} images of each of {len(models)} classes")
+        return
+
+    runtime.configure(args.seed, args.devices, args.deterministic)
+    import keras
+
+    shown = []
+    bar = cli.progress(total=args.count * len(models), unit="image")
+    with runs.writing(args.out, settings, fingerprints) as folder, bar:
+        for name, model in models.items():
+            bar.set_description(name)
+            decoder = keras.saving.load_model(Path(args.models) / name / "decoder.keras", compile=False)
+            rng = np.random.default_rng(runtime.derive_seed(args.seed, name))
+            z = draw_latents(args, Path(args.models) / name, model["latent_dim"], rng)
+            for start in range(0, args.count, BATCH_SIZE):
+                images = folders.to_uint8(decoder.predict(z[start : start + BATCH_SIZE], verbose=0))
+                folders.write_images(folder / name, range(start + 1, start + 1 + len(images)), images)
+                bar.update(len(images))
+                if start == 0:
+                    shown.append(images[:10])
+        plots.contact_sheet(folder / "contact_sheet.png", np.concatenate(shown), columns=len(shown[0]))
+    print(f"{args.out}: {args.count} images of each of {len(models)} classes")
+
+
+if __name__ == "__main__":
+    cli.run(main)

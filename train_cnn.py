@@ -1,0 +1,220 @@
+"""Trains the thesis' CNN on real images, with or without generated ones and classic augmentation, and tests it.
+
+Reads   <path>/train/<class>/*.png, <path>/test/<class>/*.png, and with -vae <vae>/<class>/*.png
+Writes  <out>/: result.json, report.txt, model.keras, history.csv, curves.png, confusion.png, subset.json
+
+Four arms: CNN (neither flag), VAE (-vae), AUG (--aug), AUG+VAE (both). Two protocols: `fair` gives every arm equal
+steps and looks at the test set once; `published` is the released code, which picks its weights on the test set.
+
+Example python train_cnn.py -path data -vae gen/ --aug -limtr 5
+        3,000 steps on 50 real images and pages of generated ones: MEASURE s on 2 cores
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+
+import cli
+import plots
+import runs
+import runtime
+from cnn import injection, metrics, protocols
+from images import folders, splits
+
+
+def parse_args(argv=None):
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("-path", "--path", required=True, help="folder with train/<class>/ and test/<class>/")
+    parser.add_argument("-vae", "--vae", metavar="GEN", help="class folders of generated images, from any generator")
+    parser.add_argument("--aug", action="store_true", help="classic augmentation: rotation 20, shifts 0.2")
+    parser.add_argument("-limtr", type=cli.limit, default=100, help="training images a class at most, -1 for all")
+    parser.add_argument("-limte", type=cli.limit, default=125, help="test images a class at most, -1 for all")
+    parser.add_argument("-e", type=cli.positive, help="epochs (default: 60, in fair the most up to 60 that divide --steps)")
+    parser.add_argument("-b", type=cli.positive, default=32, help="batch size")
+    parser.add_argument("--v", action="store_true", help="show Keras' progress instead of one bar")
+    parser.add_argument("--bad", action="store_true", help="inexpert augmentation (CIARP fig. 3); implies --aug")
+    parser.add_argument("--protocol", choices=("fair", "published"), default="fair", help="how to train and to choose")
+    parser.add_argument("--steps", type=cli.positive, help="optimiser steps, fair only (default: 3000)")
+    parser.add_argument(
+        "--injection", choices=("pages", "all"), default="pages", help="generated images: a page an epoch, or all at once"
+    )
+    parser.add_argument("--page-size", type=cli.positive, help="generated images a page (default: VAE 100, AUG+VAE 50)")
+    parser.add_argument(
+        "--precision", choices=("float32", "mixed_bfloat16"), default="float32", help="of the network's arithmetic"
+    )
+    parser.add_argument("--subset", metavar="FILE", help="train on the images that this split.json or subset.json lists")
+    parser.add_argument("--tensorboard", metavar="DIR", help="write TensorBoard logs to DIR")
+    parser.add_argument("--out", help="run folder (default: runs/<arm>-<protocol>-<limtr>-seed<seed>)")
+    cli.add_image_arguments(parser)
+    runtime.add_arguments(parser)
+    args = parser.parse_args(argv)
+    if args.protocol == "published" and args.steps:
+        parser.error("--steps: the published protocol sets its own steps; they go with --protocol fair")
+    if args.page_size and (not args.vae or args.injection == "all"):
+        parser.error("--page-size: pages need -vae GEN and --injection pages")
+    return args
+
+
+def choose_files(args):
+    """The real images: listings {class: paths} of the training and the test part."""
+    train_root, test_root = Path(args.path) / "train", Path(args.path) / "test"
+    train, test = folders.list_images(train_root), folders.list_images(test_root)
+    folders.check_same_classes(train, test, train_root, test_root)
+    if args.subset:
+        train = splits.load_list(args.subset, train, "subset")
+    else:
+        train = splits.draw_subset(train, args.limtr, args.seed)
+    return train, splits.draw_subset(test, args.limte, args.seed)
+
+
+def list_generated(root, class_names, seed):
+    """The generated images in the order in which pages take them: paths and labels, shuffled over the classes."""
+    files = folders.list_images(root)
+    for name in files:
+        if name not in class_names:
+            raise ValueError(f"{Path(root) / name}: class {name!r} is not in the data (there are {', '.join(class_names)})")
+    pairs = [(path, class_names.index(name)) for name, paths in files.items() for path in paths]
+    missing = [name for name in class_names if not files.get(name)]
+    if not pairs:
+        raise ValueError(f"{root}: no images in it")
+    if missing:
+        print(f"{root}: no generated images of class {', '.join(missing)}")
+    order = np.random.default_rng(runtime.derive_seed(seed, "pages")).permutation(len(pairs))
+    return [pairs[k] for k in order]
+
+
+def plan(args, num_train, num_generated):
+    """The schedule that the flags ask for."""
+    arm = protocols.name_arm(args.vae, args.aug or args.bad)
+    if args.protocol == "fair":
+        return protocols.fair(arm, args.e, args.steps or 3000, args.b, args.injection, args.page_size)
+    return protocols.published(
+        arm, num_train, num_generated, args.e or 60, args.b, args.injection, args.page_size
+    )
+
+
+def show(result, report, out):
+    """Prints what a finished run found, in the original's six lines."""
+    print(report)
+    lines = {"Loss": "loss", "Acc": "accuracy", "Precision": "precision", "Recall": "recall", "F1": "f1"}
+    for word, key in lines.items():
+        print(f"{word:<10}{result['scores'][key]:.4f}")
+    print(f"{'Support':<10}{result['scores']['support']}")
+    remark = f" ({result['remark']})" if result["remark"] else ""
+    print(f"{result['arm']}, {result['protocol']} protocol{remark}: {result['steps']} optimiser steps, {out}")
+
+
+def read_data(args):
+    """Reads what the run learns from: the schedule, the listings and the arrays, without Keras."""
+    train_files, test_files = choose_files(args)
+    class_names = list(train_files)
+    real = folders.read_classes(train_files, args.size, args.color)
+    test = folders.read_classes(test_files, args.size, args.color)
+    shapes = {"train": real[0].shape[1:], "test": test[0].shape[1:]}
+    pairs = list_generated(args.vae, class_names, args.seed) if args.vae else []
+    schedule = plan(args, len(real[0]), len(pairs))
+    pairs = pairs[: injection.num_used(schedule.epochs, schedule.page_size, len(pairs))]
+    generated = None
+    if pairs:
+        images = folders.read_images([path for path, _ in pairs], args.size, args.color)
+        generated = images, np.array([label for _, label in pairs])
+        shapes[args.vae] = images.shape[1:]
+    for name, shape in shapes.items():
+        if shape != shapes["train"]:
+            raise ValueError(
+                f"{name} holds {folders.describe(shape)} images, train {folders.describe(shapes['train'])}; "
+                "say what to make of them with --size H W and --color grey|rgb"
+            )
+    return schedule, train_files, real, test, generated
+
+
+def as_batch(images, labels, num_classes):
+    """uint8 images and integer labels as the network takes them: float32 in [0, 1] and one-hot float32."""
+    return folders.to_float(images), np.eye(num_classes, dtype=np.float32)[labels]
+
+
+def fit(args, schedule, real, test, generated, num_classes):
+    """Builds, trains and tests the network."""
+    scope = runtime.configure(args.seed, args.devices, args.deterministic, args.precision)
+    import keras  # and what needs it, once the runtime is configured
+
+    from cnn import augmentation, models, training
+
+    real, test = as_batch(*real, num_classes), as_batch(*test, num_classes)
+    generated = as_batch(*generated, num_classes) if generated else None
+    augment = None
+    if schedule.augmented:
+        settings = augmentation.INEXPERT if args.bad else augmentation.SUITABLE
+        augment = augmentation.Augmentation(real[0], runtime.derive_seed(args.seed, "augmentation"), settings)
+    batches = injection.batches(real, generated, schedule, runtime.derive_seed(args.seed, "batches"), augment)
+    with scope():
+        model = models.build_thesis_cnn(real[0].shape[1:], num_classes)
+        training.compile_classifier(model)
+    callbacks = [keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else []
+    bar = cli.progress(total=schedule.epochs, unit="epoch", desc=schedule.arm, disable=args.v)
+    with bar:
+        history, kept = training.train(
+            model, batches, schedule, test, callbacks, verbose=1 if args.v else 0, on_epoch=lambda logs: bar.update()
+        )
+    probabilities = model.predict(test[0], batch_size=500, verbose=0)
+    return model, history, kept, probabilities
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    schedule, train_files, real, test, generated = read_data(args)
+    class_names = list(train_files)
+    settings = {
+        "schedule": dataclasses.asdict(schedule),
+        "bad": args.bad,
+        "precision": args.precision,
+        "size": args.size,
+        "color": args.color,
+        "seed": args.seed,
+        "deterministic": args.deterministic,
+    }
+    data = {"train": folders.fingerprint(*real), "test": folders.fingerprint(*test)}
+    if generated:
+        data["generated"] = folders.fingerprint(*generated)
+    arm = schedule.arm + ("-bad" if args.bad else "")
+    out = Path(args.out or f"runs/{arm}-{schedule.protocol}-{args.limtr}-seed{args.seed}".lower())
+    for folder in filter(None, (args.path, args.vae)):
+        runs.refuse_overlap(out, folder)
+    if runs.finished(out, settings, data):
+        print(f"{out} is done already")
+        show(runs.read_json(out / "result.json"), (out / "report.txt").read_text(encoding="utf-8"), out)
+        return
+
+    with runs.writing(out, settings, data) as folder:
+        started = time.perf_counter()
+        model, history, kept, probabilities = fit(args, schedule, real, test, generated, len(class_names))
+        report, matrix = metrics.report(probabilities, test[1], class_names), metrics.confusion(probabilities, test[1])
+        result = {
+            "arm": schedule.arm,
+            "protocol": schedule.protocol,
+            "remark": schedule.remark,
+            "scores": metrics.scores(probabilities, test[1]),
+            "images": {"train": len(real[0]), "test": len(test[0]), "generated": len(generated[0]) if generated else 0},
+            "steps": len(history) * schedule.steps_per_epoch,
+            "epochs": len(history),
+            "epoch_kept": kept,
+            "seconds": round(time.perf_counter() - started, 1),
+            "classes": class_names,
+            "confusion": matrix.tolist(),
+        }
+        runs.write_json(folder / "result.json", result)
+        (folder / "report.txt").write_text(report, encoding="utf-8")
+        model.save(folder / "model.keras")
+        history.to_csv(folder / "history.csv", index=False)
+        splits.save_list(folder / "subset.json", subset=train_files)
+        titles = [("cross-entropy (nats an image)", ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
+        plots.curves(folder / "curves.png", history, titles)
+        title = f"{schedule.arm}, {schedule.protocol}: macro F1 {result['scores']['f1']:.4f}"
+        plots.confusion(folder / "confusion.png", matrix, class_names, title)
+    show(result, report, out)
+
+
+if __name__ == "__main__":
+    cli.run(main)
