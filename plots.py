@@ -83,4 +83,3 @@ def confusion(path, matrix, class_names, title):
     axes.set_ylabel("true")
     axes.set_title(title)
     save(figure, path)
-

@@ -31,20 +31,27 @@ def parse_args(argv=None):
     parser.add_argument("--aug", action="store_true", help="classic augmentation: rotation 20, shifts 0.2")
     parser.add_argument("-limtr", type=cli.limit, default=100, help="training images a class at most, -1 for all")
     parser.add_argument("-limte", type=cli.limit, default=125, help="test images a class at most, -1 for all")
-    parser.add_argument("-e", type=cli.positive, help="epochs (default: 60, in fair the most up to 60 that divide --steps)")
+    parser.add_argument(
+        "-e", type=cli.positive, help="epochs (default: 60, in fair the most up to 60 that divide --steps)"
+    )
     parser.add_argument("-b", type=cli.positive, default=32, help="batch size")
     parser.add_argument("--v", action="store_true", help="show Keras' progress instead of one bar")
     parser.add_argument("--bad", action="store_true", help="inexpert augmentation (CIARP fig. 3); implies --aug")
     parser.add_argument("--protocol", choices=("fair", "published"), default="fair", help="how to train and to choose")
     parser.add_argument("--steps", type=cli.positive, help="optimiser steps, fair only (default: 3000)")
     parser.add_argument(
-        "--injection", choices=("pages", "all"), default="pages", help="generated images: a page an epoch, or all at once"
+        "--injection",
+        choices=("pages", "all"),
+        default="pages",
+        help="generated images: a page an epoch, or all at once",
     )
     parser.add_argument("--page-size", type=cli.positive, help="generated images a page (default: VAE 100, AUG+VAE 50)")
     parser.add_argument(
         "--precision", choices=("float32", "mixed_bfloat16"), default="float32", help="of the network's arithmetic"
     )
-    parser.add_argument("--subset", metavar="FILE", help="train on the images that this split.json or subset.json lists")
+    parser.add_argument(
+        "--subset", metavar="FILE", help="train on the images that this split.json or subset.json lists"
+    )
     parser.add_argument("--tensorboard", metavar="DIR", help="write TensorBoard logs to DIR")
     parser.add_argument("--out", help="run folder (default: runs/<arm>-<protocol>-<limtr>-seed<seed>)")
     cli.add_image_arguments(parser)
@@ -74,7 +81,9 @@ def list_generated(root, class_names, seed):
     files = folders.list_images(root)
     for name in files:
         if name not in class_names:
-            raise ValueError(f"{Path(root) / name}: class {name!r} is not in the data (there are {', '.join(class_names)})")
+            raise ValueError(
+                f"{Path(root) / name}: class {name!r} is not in the data (there are {', '.join(class_names)})"
+            )
     pairs = [(path, class_names.index(name)) for name, paths in files.items() for path in paths]
     missing = [name for name in class_names if not files.get(name)]
     if not pairs:
@@ -90,9 +99,7 @@ def plan(args, num_train, num_generated):
     arm = protocols.name_arm(args.vae, args.aug or args.bad)
     if args.protocol == "fair":
         return protocols.fair(arm, args.e, args.steps or 3000, args.b, args.injection, args.page_size)
-    return protocols.published(
-        arm, num_train, num_generated, args.e or 60, args.b, args.injection, args.page_size
-    )
+    return protocols.published(arm, num_train, num_generated, args.e or 60, args.b, args.injection, args.page_size)
 
 
 def show(result, report, out):

@@ -33,7 +33,9 @@ def parse_args(argv=None):
     which.add_argument("--joint", action="store_true", help="one model for all classes together (thesis 6.2)")
     parser.add_argument("-path", "--path", default="data", help="class folders, or a folder with train/ in it")
     parser.add_argument("--latent", type=cli.positive, help="latent dimensions (default: 3; autoencoder: 32)")
-    parser.add_argument("--images", type=cli.limit, default=5, help="images a class, -1 for all; 16 %% of them validate")
+    parser.add_argument(
+        "--images", type=cli.limit, default=5, help="images a class, -1 for all; 16 %% of them validate"
+    )
     parser.add_argument("--subset", metavar="FILE", help="use the images that this split.json or subset.json lists")
     parser.add_argument("--epochs", type=cli.positive, help="(default: the thesis' schedule, 200 to 350 by --images)")
     parser.add_argument("--architecture", choices=("conv", "dense", "autoencoder"), default="conv", help="thesis 5.2")

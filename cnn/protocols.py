@@ -113,6 +113,4 @@ def published(arm, num_train, num_generated=0, epochs=60, batch_size=32, injecti
     if arm == "AUG+VAE" or page_size > 0:
         monitor, patience = "val_accuracy", None
     augmented = arm.startswith("AUG")
-    return Schedule(
-        arm, "published", epochs, steps, batch_size, page_size, augmented, False, monitor, patience, remark
-    )
+    return Schedule(arm, "published", epochs, steps, batch_size, page_size, augmented, False, monitor, patience, remark)

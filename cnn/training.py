@@ -53,7 +53,9 @@ def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_epoch
         # Patience as long as the training never stops it, but still puts the best weights back.
         patience = schedule.patience or schedule.epochs
         mode = "min" if schedule.monitor == "val_loss" else "max"
-        callbacks.append(keras.callbacks.EarlyStopping(schedule.monitor, 0, patience, 0, mode, restore_best_weights=True))
+        callbacks.append(
+            keras.callbacks.EarlyStopping(schedule.monitor, 0, patience, 0, mode, restore_best_weights=True)
+        )
     with warnings.catch_warnings():
         # Keras warns and stops when data run out before an epoch has its steps: an error here.
         warnings.filterwarnings("error", message=".*ran out of data.*")

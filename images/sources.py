@@ -62,7 +62,9 @@ def from_npz(path):
     missing = [key for key in ("x_train", "y_train", "x_test", "y_test") if key not in arrays]
     if missing:
         raise ValueError(f"{path}: no array {missing[0]!r} in it")
-    return checked(path, *(arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")), arrays.get("class_names"))
+    return checked(
+        path, *(arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")), arrays.get("class_names")
+    )
 
 
 def checked(source, x_train, y_train, x_test, y_test, class_names=None):
