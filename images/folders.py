@@ -177,7 +177,7 @@ def to_uint8(images):
 
 
 def write_image(path, image):
-    """Writes one uint8 image, `(height, width, 1 or 3)`, as PNG. Unlike `cv2.imwrite`, raises `OSError` on a full disk."""
+    """Writes one uint8 image, `(height, width, 1 or 3)`, as PNG; a full disk is an `OSError`."""
     if image.shape[-1] == 3:
         image = image[..., ::-1]
     Path(path).write_bytes(cv2.imencode(".png", image)[1])
