@@ -19,10 +19,11 @@ CIFAR100 = (
     "caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant "
     "flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man "
     "maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree "
-    "plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail "
-    "snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train trout "
+    "plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper "
+    "snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train trout "
     "tulip turtle wardrobe whale willow_tree wolf woman worm"
 ).split()
+KEYS = ("x_train", "y_train", "x_test", "y_test")
 CLASS_NAMES = {"fashion_mnist": FASHION_MNIST, "cifar10": CIFAR10, "cifar100": CIFAR100}  # else the label itself
 
 
@@ -59,12 +60,10 @@ def from_npz(path):
         raise ValueError(f"{path}: not a readable .npz file ({error})") from None
     except Exception as error:  # zipfile, zlib and NumPy each have errors of their own for a broken archive
         raise ValueError(f"{path}: not a readable .npz file ({error})") from None
-    missing = [key for key in ("x_train", "y_train", "x_test", "y_test") if key not in arrays]
+    missing = [key for key in KEYS if key not in arrays]
     if missing:
         raise ValueError(f"{path}: no array {missing[0]!r} in it")
-    return checked(
-        path, *(arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")), arrays.get("class_names")
-    )
+    return checked(path, **{key: arrays[key] for key in KEYS}, class_names=arrays.get("class_names"))
 
 
 def checked(source, x_train, y_train, x_test, y_test, class_names=None):

@@ -41,9 +41,7 @@ def split(items, test_fraction, seed):
         ValueError: fewer than two items.
     """
     if len(items) < 2:
-        raise ValueError(
-            f"{len(items)} image is too few to split into a training and a test part; at least 2 are needed"
-        )
+        raise ValueError(f"{len(items)} image, at least 2 are needed for a training and a test part")
     test_size = min(max(int(np.ceil(test_fraction * len(items))), 1), len(items) - 1)
     return train_test_split(items, test_size=test_size, random_state=seed)
 

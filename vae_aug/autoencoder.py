@@ -1,6 +1,6 @@
 """The simplest possible autoencoder (thesis 5.2.1): one dense layer in, one out.
 
-It reconstructs, and its code is a latent space to look at, but nothing says which codes are likely: it cannot be sampled.
+It reconstructs, and its codes can be looked at, but nothing says which codes are likely: it cannot be sampled.
 """
 
 import math

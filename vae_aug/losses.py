@@ -48,5 +48,5 @@ def kl_divergence(z_mean, z_log_var, objective="elbo"):
 
 
 def posterior_std(z_log_var, objective="elbo"):
-    """Standard deviation of the noise that sampling adds to z_mean: exp(z_log_var / 2), for `"thesis"` exp(z_log_var)."""
+    """Standard deviation of the noise added to z_mean: exp(z_log_var / 2), for `"thesis"` exp(z_log_var)."""
     return ops.exp(z_log_var if objective == "thesis" else z_log_var / 2)

@@ -29,7 +29,7 @@ def posterior(count, z_mean, z_std, rng):
 
 
 def sweep(side, half_range=1.5):
-    """The nodes of a `side` x `side` grid over two latent dimensions, row by row from the top left (thesis fig. 6.2.2)."""
+    """The nodes of a `side` x `side` grid over two latents, row by row from the top left (thesis fig. 6.2.2)."""
     steps = np.linspace(-half_range, half_range, side)
     first, second = np.meshgrid(steps, -steps)
     return np.stack([first.ravel(), second.ravel()], axis=1).astype(np.float32)
