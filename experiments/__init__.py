@@ -1,0 +1,1 @@
+"""The papers' experiments: what was run, what came out."""

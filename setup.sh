@@ -1,0 +1,33 @@
+# Sourced by reproduce.sh and test.sh: makes .venv with a supported Python, installs requirements when they change.
+# Usage: source setup.sh REQUIREMENTS_FILE
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.10 python; do
+        [ -n "$candidate" ] && command -v "$candidate" >/dev/null || continue
+        if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "setup.sh: error: no Python 3.10 to 3.13 found; name one with PYTHON=/path/to/python" >&2
+    return 2
+}
+
+set_up() {
+    local requirements=$1 stamp python
+    stamp=".venv/installed-$(cat requirements*.txt | cksum | cut -d' ' -f1)-$requirements"
+    if [ ! -e "$stamp" ]; then
+        if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+            python=$(find_python) || return 2
+            echo "Making .venv with $("$python" --version)"
+            rm -rf .venv
+            "$python" -m venv .venv || return 2
+        fi
+        echo "Installing $requirements (about 700 MB to download the first time)"
+        .venv/bin/python -m pip install --disable-pip-version-check -r "$requirements" || return 2
+        touch "$stamp"
+    fi
+}
+
+set_up "$1" || exit 2
