@@ -160,10 +160,10 @@ def fit(args, schedule, real, test, generated, num_classes):
         model = models.build_thesis_cnn(real[0].shape[1:], num_classes)
         training.compile_classifier(model)
     callbacks = [keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else []
-    bar = cli.progress(total=schedule.epochs, unit="epoch", desc=schedule.arm, disable=args.v)
-    with bar:
+    total = schedule.epochs * schedule.steps_per_epoch
+    with cli.progress(total=total, unit="step", desc=schedule.arm, disable=args.v) as bar:
         history, kept = training.train(
-            model, batches, schedule, test, callbacks, verbose=1 if args.v else 0, on_epoch=lambda logs: bar.update()
+            model, batches, schedule, test, callbacks, verbose=1 if args.v else 0, on_step=bar.update
         )
     probabilities = model.predict(test[0], batch_size=500, verbose=0)
     return model, history, kept, probabilities

@@ -7,18 +7,20 @@ import numpy as np
 import pandas as pd
 
 
-class Stop(keras.callbacks.Callback):
-    """Ends a training whose loss is no number, and calls back after each epoch."""
+class Watch(keras.callbacks.Callback):
+    """Ends a training whose loss is no number, and calls `on_step`, if given, after each optimiser step."""
 
-    def __init__(self, on_epoch=None):
+    def __init__(self, on_step=None):
         super().__init__()
-        self.on_epoch = on_epoch
+        self.on_step = on_step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.on_step:
+            self.on_step()
 
     def on_epoch_end(self, epoch, logs=None):
         if not np.isfinite(logs["loss"]):
             raise FloatingPointError(f"the loss became {logs['loss']} in epoch {epoch + 1}")
-        if self.on_epoch:
-            self.on_epoch(logs)
 
 
 def compile_classifier(model):
@@ -26,7 +28,7 @@ def compile_classifier(model):
     model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
 
 
-def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_epoch=None):
+def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=None):
     """Trains a compiled model and leaves it with the weights that the schedule keeps.
 
     Args:
@@ -36,7 +38,7 @@ def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_epoch
         test: pair of images and one-hot labels, looked at in every epoch if, and only if, the schedule has a monitor.
         callbacks: further Keras callbacks.
         verbose: Keras' progress, 0, 1 or 2.
-        on_epoch: called with Keras' logs after each epoch.
+        on_step: called without arguments after each optimiser step.
 
     Returns:
         history: DataFrame with one row an epoch: `epoch` from 1, `loss`, `accuracy`, and with a monitor `val_loss` and
@@ -46,7 +48,7 @@ def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_epoch
     Raises:
         FloatingPointError: the loss became NaN or infinite.
     """
-    callbacks = [Stop(on_epoch), *callbacks]
+    callbacks = [Watch(on_step), *callbacks]
     validation = {}
     if schedule.monitor:
         validation = {"validation_data": test, "validation_batch_size": 500}

@@ -132,7 +132,7 @@ def read_images(paths, size=None, color=None):
                 "say what to make of them with --size H W and --color grey|rgb"
             )
     for note, count in sorted(notes.items()):
-        log.info("%s: %s in %d files", Path(paths[0]).parent.parent, note, count)
+        log.info("%s: %s (%d of %d files)", Path(paths[0]).parent.parent, note, count, len(images))
     return np.stack(images)
 
 

@@ -29,8 +29,9 @@ def draw_subset(files, num_per_class, seed):
     for name, paths in files.items():
         order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(paths))
         subset[name] = [paths[i] for i in (order if num_per_class < 0 else order[:num_per_class])]
-        if len(paths) < num_per_class:
-            log.info("class %s has %d images, fewer than %d: all are used", name, len(paths), num_per_class)
+    fewer = [name for name, paths in files.items() if len(paths) < num_per_class]
+    if fewer:
+        log.info("fewer than %d images, all are used, in class %s", num_per_class, ", ".join(fewer))
     return subset
 
 
