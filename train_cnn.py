@@ -96,7 +96,7 @@ def list_generated(root, class_names, seed):
 
 def plan(args, num_train, num_generated):
     """The schedule that the flags ask for."""
-    arm = protocols.name_arm(args.vae, args.aug or args.bad)
+    arm = protocols.name_arm(args.vae, args.aug or args.bad)  # Deviation 10
     if args.protocol == "fair":
         return protocols.fair(arm, args.e, args.steps or 3000, args.b, args.injection, args.page_size)
     return protocols.published(arm, num_train, num_generated, args.e or 60, args.b, args.injection, args.page_size)

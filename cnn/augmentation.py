@@ -47,7 +47,7 @@ class Augmentation:
         self.rng = np.random.default_rng(seed)
 
     def __call__(self, images):
-        # The generator draws from NumPy's global state, which its `seed` argument sets for each image.
+        # Deviation 8: not through `flow`. The generator draws from NumPy's global state, set here for each image.
         seeds = self.rng.integers(2**32, size=len(images))
         transformed = [self.generator.random_transform(x, int(s)) for x, s in zip(images, seeds, strict=True)]
         return np.stack([self.generator.standardize(x) for x in transformed])

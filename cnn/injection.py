@@ -18,7 +18,7 @@ def page(epoch, page_size, num_generated):
         return np.arange(num_generated)
     if page_size and not num_generated:
         raise ValueError("pages of generated images are wanted, but there are no generated images")
-    return np.arange(epoch * page_size, (epoch + 1) * page_size) % max(num_generated, 1)
+    return np.arange(epoch * page_size, (epoch + 1) * page_size) % max(num_generated, 1)  # Deviation 7
 
 
 def num_used(epochs, page_size, num_generated):

@@ -110,7 +110,7 @@ def published(arm, num_train, num_generated=0, epochs=60, batch_size=32, injecti
         steps = num_train  # the released `steps_per_epoch=len(X_train)`: batches, not images
     if arm == "AUG+VAE":
         page_size, remark = 0, "as released: no generated image is used"
-    if arm == "AUG+VAE" or page_size > 0:
+    if arm == "AUG+VAE" or page_size > 0:  # Deviation 9: with all images at once, VAE stops and picks as CNN
         monitor, patience = "val_accuracy", None
     augmented = arm.startswith("AUG")
     return Schedule(arm, "published", epochs, steps, batch_size, page_size, augmented, False, monitor, patience, remark)

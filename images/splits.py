@@ -25,6 +25,7 @@ def draw_subset(files, num_per_class, seed):
     Returns:
         A dict from class name to the drawn paths, in drawn order.
     """
+    # Deviation 1: the released code shuffled an unsorted directory listing.
     subset = {}
     for name, paths in files.items():
         order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(paths))

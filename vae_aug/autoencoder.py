@@ -25,6 +25,6 @@ def build_autoencoder(image_shape, encoding_dim=32):
     decoder = Model(z, layers.Reshape(image_shape)(x), name="decoder")
 
     model = Model(images, decoder(encoder(images)), name="autoencoder")
-    # Adadelta as in Keras 2: a learning rate of 1, where Keras 3 has 0.001.
+    # Deviation 2: a learning rate of 1 as in Keras 2, where Keras 3 has 0.001.
     model.compile(keras.optimizers.Adadelta(learning_rate=1.0), loss="binary_crossentropy")
     return model

@@ -12,6 +12,7 @@ FILTERS = 64
 
 def check_image_shape(image_shape):
     """One stride of 2 halves the image and a transposed one doubles it again, so height and width must be even."""
+    # Deviation 5: odd sizes are refused, not padded.
     height, width, _ = image_shape
     if height % 2 or width % 2 or min(height, width) < 4:
         raise ValueError(
@@ -32,7 +33,7 @@ def build_encoder(image_shape, latent_dim):
     x = layers.Dense(INTERMEDIATE_DIM, activation="relu")(x)
     z_mean = layers.Dense(latent_dim, name="z_mean")(x)
     z_log_var = layers.Dense(latent_dim, name="z_log_var")(x)
-    return Model(images, [z_mean, z_log_var], name="encoder")
+    return Model(images, [z_mean, z_log_var], name="encoder")  # Deviation 3: z_log_var too
 
 
 def build_decoder(image_shape, latent_dim):

@@ -19,7 +19,7 @@ def check_objective(objective):
 def reconstruction_loss(images, probabilities):
     """Binary cross-entropy of each image, summed over its values.
 
-    Equals 784 x the mean over the pixels for 28x28x1, as the released code writes it.
+    Equals 784 x the mean over the pixels for 28x28x1, as the released code writes it. (Deviation 6 for the dense VAE.)
 
     Args:
         images: `(batch, height, width, channels)`, in [0, 1].

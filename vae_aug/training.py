@@ -29,7 +29,7 @@ def build(architecture, image_shape, latent_dim, objective="thesis", seed=0):
     encoder = networks.build_encoder(image_shape, latent_dim)
     decoder = networks.build_decoder(image_shape, latent_dim)
     vae = VariationalAutoencoder(encoder, decoder, objective, seed, name="vae")
-    # RMSprop as in Keras 2, where epsilon stood outside the root: sqrt(v) + 1e-7. Keras 3 takes sqrt(v + epsilon).
+    # Deviation 2: as in Keras 2, where epsilon stood outside the root: sqrt(v) + 1e-7. Keras 3: sqrt(v + epsilon).
     vae.compile(keras.optimizers.RMSprop(epsilon=1e-14))
     return vae
 
