@@ -8,6 +8,7 @@ Example python generate.py -models models -out gen
 """
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from images import folders
 from vae_aug import sampling
 
 BATCH_SIZE = 500
+SETTINGS = ("architecture", "objective", "image_shape", "latent_dim", "seed")  # what models of one folder share
 
 
 def parse_args(argv=None):
@@ -51,7 +53,8 @@ def read_models(root):
     for entry in sorted(entries, key=lambda entry: folders.natural_key(entry.name)):
         config = runs.read_json(entry / "config.json")
         try:
-            settings[entry.name], data[entry.name] = config["settings"], config["data"]["images"]
+            settings[entry.name] = {key: config["settings"][key] for key in SETTINGS}
+            data[entry.name] = config["data"]["images"]
             architecture, classes = config["settings"]["architecture"], config["settings"]["classes"]
         except (KeyError, TypeError):
             raise ValueError(f"{entry}: not a model that train_vae.py made") from None
@@ -69,7 +72,7 @@ def read_models(root):
         raise ValueError(f"{root}: no models in it (train_vae.py makes them)")
     first = next(iter(settings))
     for name in settings:
-        for key in ("image_shape", "latent_dim", "architecture", "objective", "seed"):
+        for key in SETTINGS:
             if settings[name][key] != settings[first][key]:
                 raise ValueError(
                     f"{root / name}: {key} {settings[name][key]}, but class {first} has {settings[first][key]}; "
@@ -84,8 +87,12 @@ def draw_latents(args, folder, latent_dim, rng):
         return sampling.uniform(args.count, latent_dim, rng, args.range)
     if args.sampler == "normal":
         return sampling.normal(args.count, latent_dim, rng)
-    with np.load(folder / "latents.npz") as saved:
-        return sampling.posterior(args.count, saved["z_mean"], saved["z_std"], rng)
+    try:
+        with np.load(folder / "latents.npz") as saved:
+            z_mean, z_std = saved["z_mean"], saved["z_std"]
+    except (ValueError, KeyError, BadZipFile):
+        raise ValueError(f"{folder / 'latents.npz'}: not readable") from None
+    return sampling.posterior(args.count, z_mean, z_std, rng)
 
 
 def main(argv=None):

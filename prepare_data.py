@@ -49,28 +49,34 @@ def load_arrays(args):
 
 def array_parts(dataset, limits):
     """Yields (part, class name, file names, images) from arrays; files are named after their place in the original."""
+    class_names = [sources.folder_name(name) for name in dataset.class_names]
+    if len(set(class_names)) < len(class_names):
+        raise ValueError(f"class names that make the same folder: {', '.join(dataset.class_names)}")
     for part, x, y in (("train", *dataset[:2]), ("test", *dataset[2:4])):
         x, y, places = sources.first_per_class(x, y, limits[part])
-        for label, name in enumerate(dataset.class_names):
+        for label, name in enumerate(class_names):
             chosen = np.flatnonzero(y == label)
             if len(chosen) == 0:
                 raise ValueError(f"class {name!r} has no {part} images")
             images = x[chosen] if x.ndim == 4 else x[chosen][..., None]
-            yield part, sources.folder_name(name), [f"example{place}" for place in places[chosen]], images
+            yield part, name, [f"example{place}" for place in places[chosen]], images
 
 
 def folder_parts(root, test_fraction, seed, limits):
     """Yields (part, class name, file names, images) from class folders, split by `seed`. Images keep their sizes."""
+    chosen = []
     for name, paths in splits.draw_subset(folders.list_images(root), -1, seed).items():
         try:
-            parts = dict(zip(("train", "test"), splits.split(paths, test_fraction, seed), strict=True))
+            train, test = splits.split(paths, test_fraction, seed)
         except ValueError as error:
             raise ValueError(f"{Path(root) / name}: {error}") from None
-        for part, chosen in parts.items():
-            chosen = sorted(chosen[: limits[part]] if limits[part] > 0 else chosen)
-            stems = [path.stem for path in chosen]
-            names = [path.stem if stems.count(path.stem) == 1 else path.name for path in chosen]
-            yield part, name, names, [folders.read_images([path])[0] for path in chosen]
+        stems_differ = len({path.stem for path in paths}) == len(paths)
+        for part, files in (("train", train), ("test", test)):
+            files = sorted(files[: limits[part]] if limits[part] > 0 else files)
+            chosen.append((part, name, files, [path.stem if stems_differ else path.name for path in files]))
+    images = iter(folders.read_list([path for _, _, files, _ in chosen for path in files]))
+    for part, name, files, names in chosen:
+        yield part, name, names, [next(images) for _ in files]
 
 
 def main(argv=None):

@@ -38,7 +38,7 @@ def finished(folder, settings, data, marker="config.json"):
         return False
     try:
         made = json.loads((folder / marker).read_text(encoding="utf-8"))
-        made = {"settings": made["settings"], "data": made["data"]}
+        made = {part: {**made[part]} for part in ("settings", "data")}
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(f"{folder}: exists and is not a finished step of this kind; give another --out") from None
     asked = json.loads(json.dumps({"settings": settings, "data": data}))

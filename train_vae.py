@@ -45,7 +45,10 @@ def parse_args(argv=None):
     parser.add_argument("--out", default="models", help="folder of models, one folder a class")
     cli.add_image_arguments(parser)
     runtime.add_arguments(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.images == 1:
+        parser.error("--images 1: at least 2 are needed, one to learn from and one to validate")
+    return args
 
 
 def choose_files(args):
@@ -58,6 +61,9 @@ def choose_files(args):
         files = {args.class_name: files[args.class_name]}
     if args.subset:
         chosen = splits.load_list(args.subset, files, "subset")
+        for name, paths in chosen.items():
+            if len(paths) < 2:
+                raise ValueError(f"{args.subset}: 1 image of class {name!r}, at least 2 are needed")
     else:
         for name, paths in files.items():
             if len(paths) < max(args.images, 2):

@@ -7,6 +7,7 @@ as decoded, or float32 in [0, 1] after `to_float`; channels is 1 (grey) or 3 (RG
 import hashlib
 import logging
 import re
+import zlib
 from pathlib import Path
 
 import cv2
@@ -53,13 +54,20 @@ def list_images(root):
         files[name] = [e for e in entries if e.suffix.lower() in EXTENSIONS and not e.name.startswith(".")]
         skipped += len(entries) - len(files[name])
         for path in [root / name, *files[name]]:
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
-                raise ValueError(f"{path}: a link that leads out of {root}")
+            if path.is_symlink() and not _leads_inside(path, inside):
+                raise ValueError(f"{path}: a link that leads out of {root}, or nowhere")
     if not files:
         raise ValueError(f"{root}: no class folders in it (expected {root}/<class>/*.png)")
     if skipped:
         log.info("%s: passed over %d files that are not images", root, skipped)
     return files
+
+
+def _leads_inside(link, folder):
+    try:
+        return link.resolve(strict=True).is_relative_to(folder)
+    except (OSError, RuntimeError):  # a dead link, or a circle
+        return False
 
 
 def check_same_classes(train, test, train_root, test_root):
@@ -82,9 +90,10 @@ def decode(path, notes):
     """
     data = Path(path).read_bytes()
     is_jpeg = data[:2] == b"\xff\xd8"
-    whole = {b"\x89PN": b"IEND" in data[-16:], b"\xff\xd8\xff": b"\xff\xd9" in data}.get(data[:3], len(data) > 0)
+    is_png = data[:4] == b"\x89PNG"
+    is_whole = _png_is_whole(data) if is_png else b"\xff\xd9" in data if is_jpeg else len(data) > 0
     image = None
-    if whole:
+    if is_whole:
         # ANYCOLOR turns a photograph by its EXIF data; UNCHANGED alone keeps alpha and 16 bits.
         flags = cv2.IMREAD_ANYCOLOR if is_jpeg else cv2.IMREAD_UNCHANGED
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -95,7 +104,7 @@ def decode(path, notes):
         image = (image // 257).astype(np.uint8)
     if image.dtype != np.uint8:
         raise ValueError(f"{path}: pixels of type {image.dtype}, expected 8 or 16-bit integers")
-    if data[:3] == b"\x89PN" and data[25:26] == b"\x03":
+    if is_png and data[25:26] == b"\x03":
         notes.add("palette expanded to RGB")
     image = image.reshape(*image.shape[:2], -1)
     if image.shape[-1] in (2, 4):
@@ -103,6 +112,34 @@ def decode(path, notes):
         alpha = image[..., -1:].astype(np.float32) / 255
         image = np.rint(image[..., :-1] * alpha + 255 * (1 - alpha)).astype(np.uint8)
     return image if image.shape[-1] == 1 else np.ascontiguousarray(image[..., ::-1])
+
+
+def _png_is_whole(data):
+    """Whether every chunk of a PNG is there with its checksum; libpng itself would write to standard error."""
+    place, kind = 8, b""
+    while kind != b"IEND":
+        end = place + 8 + int.from_bytes(data[place : place + 4], "big")
+        kind = data[place + 4 : place + 8]
+        if end + 4 > len(data) or zlib.crc32(data[place + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            return False
+        place = end + 4
+    return True
+
+
+def read_list(paths, size=None, color=None):
+    """Reads image files, each in its own shape, and logs one line for each kind of conversion.
+
+    Arguments as of `read_images`. Returns a list of uint8 arrays `(height, width, channels)`.
+    """
+    images, counts = [], {}
+    for path in paths:
+        notes = set()
+        images.append(convert(decode(path, notes), size, color))
+        for note in notes:
+            counts[note] = counts.get(note, 0) + 1
+    for note, count in sorted(counts.items()):
+        log.info("%s: %s (%d of %d files)", Path(paths[0]).parent.parent, note, count, len(images))
+    return images
 
 
 def read_images(paths, size=None, color=None):
@@ -119,20 +156,13 @@ def read_images(paths, size=None, color=None):
     Raises:
         ValueError: a file is no readable image, or sizes or channels differ and no flag says what to make of them.
     """
-    images, notes = [], {}
-    for path in paths:
-        found = set()
-        image = decode(path, found)
-        for note in found:
-            notes[note] = notes.get(note, 0) + 1
-        images.append(convert(image, size, color))
-        if images[-1].shape != images[0].shape:
+    images = read_list(paths, size, color)
+    for path, image in zip(paths, images, strict=True):
+        if image.shape != images[0].shape:
             raise ValueError(
-                f"{path}: {describe(images[-1].shape)}, but {paths[0]} is {describe(images[0].shape)}; "
+                f"{path}: {describe(image.shape)}, but {paths[0]} is {describe(images[0].shape)}; "
                 "say what to make of them with --size H W and --color grey|rgb"
             )
-    for note, count in sorted(notes.items()):
-        log.info("%s: %s (%d of %d files)", Path(paths[0]).parent.parent, note, count, len(images))
     return np.stack(images)
 
 

@@ -69,8 +69,10 @@ def load_list(path, files, part):
     for name in files:
         if name not in chosen:
             raise ValueError(f"{path}: class {name!r} is missing")
+        if not chosen[name]:
+            raise ValueError(f"{path}: class {name!r} lists no images")
         by_name = {p.name: p for p in files[name]}
-        unknown = [n for n in chosen[name] if n not in by_name]
+        unknown = [n for n in chosen[name] if not isinstance(n, str) or n not in by_name]
         if unknown:
             raise ValueError(f"{path}: names {name}/{unknown[0]}, which is not in the data")
         listing[name] = [by_name[n] for n in chosen[name]]

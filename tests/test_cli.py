@@ -1,0 +1,202 @@
+"""What all command lines share: number types, one-line errors, exit statuses, complete help, a quick start."""
+
+import argparse
+import importlib
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import cli
+
+SCRIPTS = ("prepare_data", "train_vae", "generate", "train_cnn")
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (cli.positive, "1", 1),
+        (cli.positive, "3000", 3000),
+        (cli.whole, "0", 0),
+        (cli.whole, str(2**31 - 1), 2**31 - 1),
+        (cli.limit, "-1", -1),
+        (cli.limit, "5", 5),
+        (cli.fraction, "0.16", 0.16),
+        (cli.positive_float, "1.5", 1.5),
+        (cli.positive_float, "1e-3", 0.001),
+    ],
+)
+def test_a_number_is_accepted(parse, text, value):
+    assert parse(text) == value
+    assert type(parse(text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("parse", "texts"),
+    [
+        (cli.positive, ("0", "-1", "1.5", "x", "", "inf", "1e3")),
+        (cli.whole, ("-1", "1.5", "x", "", str(2**31))),
+        (cli.limit, ("0", "-2", "1.5", "x", "")),
+        (cli.fraction, ("0", "1", "-0.1", "1.1", "nan", "inf", "x", "")),
+        (cli.positive_float, ("0", "-1.5", "nan", "inf", "-inf", "x", "")),
+    ],
+)
+def test_a_number_is_refused_in_words(parse, texts):
+    for text in texts:
+        with pytest.raises(argparse.ArgumentTypeError, match=r"expected a .*number.*, received ") as error:
+            parse(text)
+        assert str(error.value).endswith(repr(text))
+
+
+def make_parser():
+    parser = cli.ArgumentParser("What it does.\n\nExample  kept   as written")
+    parser.add_argument("--count", type=cli.positive, default=3, help="how many")
+    parser.add_argument("--kind", choices=("a", "b"), help="which")
+    parser.add_argument("--flag", action="store_true", help="whether")
+    cli.add_image_arguments(parser)
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--count", "0"], "--count: expected a whole number above 0, received '0'"),
+        (["--count", "-3"], "--count"),
+        (["--count"], "--count"),
+        (["--cou", "3"], "--cou 3"),
+        (["--kind", "c"], "--kind"),
+        (["--size", "8"], "--size"),
+        (["--size", "8", "0"], "--size"),
+        (["--color", "blue"], "--color"),
+        (["--unknown"], "--unknown"),
+        (["stray"], "stray"),
+    ],
+)
+def test_a_wrong_flag_ends_with_one_line_and_status_2(capsys, argv, words):
+    with pytest.raises(SystemExit) as error:
+        make_parser().parse_args(argv)
+    printed = capsys.readouterr()
+    assert error.value.code == 2
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+    assert "error: " in printed.err
+    assert words in printed.err
+
+
+def test_help_keeps_the_description_and_shows_only_real_defaults():
+    text = make_parser().format_help()
+    assert "Example  kept   as written" in text
+    assert "how many (default: 3)" in text
+    assert text.count("(default") == 1
+
+
+def test_size_is_two_numbers():
+    assert make_parser().parse_args(["--size", "8", "12"]).size == [8, 12]
+
+
+def raising(error):
+    def main():
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, FloatingPointError, FileNotFoundError, UnicodeError])
+def test_bad_input_ends_with_one_line_and_status_2(capsys, monkeypatch, error):
+    monkeypatch.setattr(sys, "argv", ["some/where/step.py", "--flag"])
+    with pytest.raises(SystemExit) as ended:
+        cli.run(raising(error("first line\n  second line\n\nthird")))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "step.py: error: first line second line third\n"
+
+
+def test_a_system_error_names_its_file(capsys):
+    with pytest.raises(SystemExit):
+        cli.run(raising(OSError(28, "No space left on device", "gen/0/1.png")))
+    assert "No space left on device: 'gen/0/1.png'" in capsys.readouterr().err
+
+
+def test_an_interruption_is_no_success():
+    with pytest.raises(SystemExit) as ended:
+        cli.run(raising(KeyboardInterrupt()))
+    assert ended.value.code not in (None, 0)
+    assert "interrupted" in ended.value.code
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        cli.run(raising(ZeroDivisionError()))
+
+
+def test_a_good_end_is_status_0():
+    assert cli.run(lambda: None) is None
+
+
+def parser_of(name, monkeypatch):
+    """The parser that a script makes."""
+    made = []
+
+    class Made(Exception):
+        pass
+
+    def catch(parser, argv):
+        made.append(parser)
+        raise Made
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", catch)
+    with pytest.raises(Made):
+        importlib.import_module(name).parse_args([])
+    return made[0]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_names_every_flag_and_default(name, script, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")  # so that no line is wrapped
+    ended = script(f"{name}.py", "--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith(f"usage: {name}.py")
+    entries = [" ".join(entry.split()) for entry in ended.stdout.split("\n  -")[1:]]
+    for action in parser_of(name, monkeypatch)._actions:
+        first, *others = action.option_strings
+        (entry,) = (f"-{entry} " for entry in entries if f"-{entry} ".replace(",", " ").startswith(f"{first} "))
+        assert all(flag in entry for flag in others)
+        if action.default not in (None, False, argparse.SUPPRESS):
+            assert f"(default: {action.default})" in entry
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_flag_has_words(name, monkeypatch):
+    actions = parser_of(name, monkeypatch)._actions
+    assert [action.option_strings for action in actions if not action.help] == []
+
+
+QUICK_START = """
+import sys, prepare_data, train_vae, generate, train_cnn
+prepare_data.parse_args(["--dataset", "digits"])
+train_vae.parse_args(["--all"])
+generate.parse_args([])
+train_cnn.parse_args(["-path", "data"])
+for main, argv in ((prepare_data.main, ["--folder", "absent"]), (train_vae.main, ["--all", "-path", "absent"]),
+                   (generate.main, ["-models", "absent"]), (train_cnn.main, ["-path", "absent"])):
+    try:
+        main(argv)
+    except ValueError as error:
+        assert "no such folder" in str(error), error
+    else:
+        raise AssertionError("not refused")
+print(*{"tensorflow", "keras", "jax", "torch"} & set(sys.modules))
+"""
+
+
+def test_flags_and_input_are_checked_before_a_back_end_is_loaded(tmp_path):
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{QUICK_START}"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_progress_in_a_log_file_comes_every_ten_seconds_at_most(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    with cli.progress(total=5) as bar:
+        assert bar.mininterval == 10

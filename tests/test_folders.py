@@ -1,0 +1,444 @@
+"""Class folders: what is listed, how a file becomes pixels, and which files are refused."""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from images import folders
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+EXTENSIONS = ("png", "jpg", "bmp", "webp")
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(rows, width, depth, color_type, *extra):
+    """A PNG file made chunk by chunk, for what OpenCV cannot write."""
+    header = struct.pack(">IIBBBBB", width, len(rows), depth, color_type, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        [chunk(b"IHDR", header), *extra, chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
+    )
+
+
+def encoded(extension, image):
+    return cv2.imencode(f".{extension}", image)[1].tobytes()
+
+
+def with_app1(jpeg, content):
+    """The JPEG with an EXIF segment right after its first marker."""
+    segment = b"Exif\0\0" + content
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:]
+
+
+def orientation(value):
+    """The smallest EXIF content that has an orientation."""
+    return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, value, 0, 0)
+
+
+def decode_bytes(tmp_path, content, notes=None):
+    path = tmp_path / "image"
+    path.write_bytes(content)
+    return folders.decode(path, set() if notes is None else notes)
+
+
+def textured(height=48, width=64, channels=3):
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    return noise if channels == 3 else noise[..., 0]
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folders.write_image(path, image)
+    return path
+
+
+def grey(side=4, value=100):
+    return np.full((side, side, 1), value, np.uint8)
+
+
+def rgb(side=4, color=RED):
+    return np.full((side, side, 3), color, np.uint8)
+
+
+# Listing
+
+
+def test_numbers_in_names_sort_by_value():
+    names = ["example10", "example9", "b", "example9a", "10", "2", "a"]
+    assert sorted(names, key=folders.natural_key) == ["2", "10", "a", "b", "example9", "example9a", "example10"]
+
+
+def test_classes_and_files_are_listed_in_natural_order(tmp_path):
+    for name in ("10", "2", "a"):
+        for number in (10, 9, 1):
+            write(tmp_path / name / f"x{number}.png", grey())
+    listing = folders.list_images(tmp_path)
+    assert list(listing) == ["2", "10", "a"]
+    assert [path.name for path in listing["10"]] == ["x1.png", "x9.png", "x10.png"]
+
+
+def test_all_extensions_are_listed_in_either_case(tmp_path):
+    names = ["a.png", "b.PNG", "c.jpg", "d.JPEG", "e.bmp", "f.webp"]
+    (tmp_path / "0").mkdir()
+    for name in names:
+        (tmp_path / "0" / name).touch()
+    assert [path.name for path in folders.list_images(tmp_path)["0"]] == names
+
+
+def test_what_is_no_image_is_passed_over_and_counted_in_one_line(tmp_path, caplog):
+    write(tmp_path / "0" / "a.png", grey())
+    write(tmp_path / "1" / "a.png", grey())
+    for stray in ("0/.hidden.png", "0/desktop.ini", "1/Thumbs.db", "1/notes.txt", "contact_sheet.png"):
+        (tmp_path / stray).write_bytes(b"stray")
+    (tmp_path / ".cache").mkdir()
+    with caplog.at_level("INFO"):
+        listing = folders.list_images(tmp_path)
+    assert {name: [path.name for path in paths] for name, paths in listing.items()} == {"0": ["a.png"], "1": ["a.png"]}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: passed over 4 files that are not images"
+    ]
+
+
+def test_a_clean_folder_logs_nothing(tmp_path, caplog):
+    write(tmp_path / "0" / "a.png", grey())
+    with caplog.at_level("INFO"):
+        folders.list_images(tmp_path)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("name", ["two words", "v1.2", "größe", "数字", "a'b"])
+def test_class_names_survive_the_disk(tmp_path, name):
+    images = np.stack([grey(value=1), grey(value=2)])
+    folders.write_images(tmp_path / folders.check_class_name(name), ["x y", "ü.1"], images)
+    listing = folders.list_images(tmp_path)
+    assert list(listing) == [name]
+    assert [path.name for path in listing[name]] == ["x y.png", "ü.1.png"]
+    np.testing.assert_array_equal(folders.read_images(listing[name]), images)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "../a", ".hidden", "a\0b", "a\\b"])
+def test_a_class_name_that_is_no_visible_folder_is_refused(name):
+    with pytest.raises(ValueError, match="cannot be a folder name"):
+        folders.check_class_name(name)
+
+
+def test_a_missing_root_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"absent: no such folder"):
+        folders.list_images(tmp_path / "absent")
+
+
+def test_a_root_that_is_a_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.png: no such folder"):
+        folders.list_images(write(tmp_path / "a.png", grey()))
+
+
+def test_a_root_without_class_folders_is_refused(tmp_path):
+    write(tmp_path / "loose.png", grey())
+    with pytest.raises(ValueError, match="no class folders"):
+        folders.list_images(tmp_path)
+
+
+def test_an_empty_class_is_listed_and_then_refused(tmp_path):
+    write(tmp_path / "0" / "a.png", grey())
+    (tmp_path / "1").mkdir()
+    listing = folders.list_images(tmp_path)
+    assert listing["1"] == []
+    with pytest.raises(ValueError, match="train/1: no images in it"):
+        folders.check_same_classes(listing, listing, "train", "test")
+
+
+@pytest.mark.parametrize(("train", "test", "root"), [("ab", "a", "test"), ("a", "ab", "train")])
+def test_a_class_that_one_part_lacks_is_named(train, test, root):
+    listings = ({name: ["x.png"] for name in part} for part in (train, test))
+    with pytest.raises(ValueError, match=f"{root}: class 'b' is missing"):
+        folders.check_same_classes(*listings, "train", "test")
+
+
+def test_a_file_link_out_of_the_tree_is_refused(tmp_path):
+    outside = write(tmp_path / "outside.png", grey())
+    write(tmp_path / "root" / "0" / "a.png", grey())
+    (tmp_path / "root" / "0" / "link.png").symlink_to(outside)
+    with pytest.raises(ValueError, match=r"link\.png: a link that leads out"):
+        folders.list_images(tmp_path / "root")
+
+
+def test_a_class_link_out_of_the_tree_is_refused(tmp_path):
+    write(tmp_path / "outside" / "a.png", grey())
+    write(tmp_path / "root" / "0" / "a.png", grey())
+    (tmp_path / "root" / "linked").symlink_to(tmp_path / "outside")
+    with pytest.raises(ValueError, match="linked: a link that leads out"):
+        folders.list_images(tmp_path / "root")
+
+
+def test_a_link_inside_the_tree_is_read(tmp_path):
+    original = write(tmp_path / "0" / "a.png", grey(value=7))
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "link.png").symlink_to(original)
+    images, labels = folders.read_classes(folders.list_images(tmp_path))
+    assert images[labels == 1].max() == 7
+
+
+def test_a_linked_root_is_read(tmp_path):
+    write(tmp_path / "data" / "0" / "a.png", grey())
+    (tmp_path / "root").symlink_to(tmp_path / "data")
+    assert list(folders.list_images(tmp_path / "root")) == ["0"]
+
+
+@pytest.mark.parametrize("target", ["link.png", "gone.png"])
+def test_a_link_to_itself_or_to_nothing_is_refused_by_name(tmp_path, target):
+    write(tmp_path / "0" / "a.png", grey())
+    (tmp_path / "0" / "link.png").symlink_to(target)
+    with pytest.raises((ValueError, OSError), match=r"link\.png"):
+        folders.read_classes(folders.list_images(tmp_path))
+
+
+# Decoding
+
+
+def test_grey_keeps_one_channel_and_its_values(tmp_path):
+    image = textured(channels=1)
+    np.testing.assert_array_equal(decode_bytes(tmp_path, encoded("png", image)), image[..., None])
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_red_is_the_first_channel(tmp_path, extension):
+    bgr = np.full((16, 16, 3), (0, 0, 255), np.uint8)
+    decoded = decode_bytes(tmp_path, encoded(extension, bgr))
+    np.testing.assert_allclose(decoded, np.broadcast_to(RED, (16, 16, 3)), atol=4)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_is_scaled_to_8(tmp_path, channels):
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    notes = set()
+    decoded = decode_bytes(tmp_path, encoded("png", np.repeat(levels[..., None] * 257, channels, axis=-1)), notes)
+    np.testing.assert_array_equal(decoded, np.repeat(levels[..., None], channels, axis=-1))
+    assert decoded.dtype == np.uint8
+    assert notes == {"16-bit scaled to 8-bit"}
+
+
+def test_a_palette_is_expanded_to_rgb(tmp_path):
+    notes = set()
+    content = png([bytes([0, 1]), bytes([2, 0])], 2, 8, 3, chunk(b"PLTE", bytes([*RED, *GREEN, *BLUE])))
+    assert decode_bytes(tmp_path, content, notes).tolist() == [[[*RED], [*GREEN]], [[*BLUE], [*RED]]]
+    assert notes == {"palette expanded to RGB"}
+
+
+def test_a_transparent_palette_entry_is_white(tmp_path):
+    palette = chunk(b"PLTE", bytes([*RED, *BLUE])), chunk(b"tRNS", bytes([255, 0]))
+    assert decode_bytes(tmp_path, png([bytes([0, 1])], 2, 8, 3, *palette)).tolist() == [[[*RED], [255, 255, 255]]]
+
+
+def test_black_and_white_of_one_bit_is_grey(tmp_path):
+    assert decode_bytes(tmp_path, png([bytes([0b10100000])], 4, 1, 0))[0, :, 0].tolist() == [255, 0, 255, 0]
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    # channel * alpha / 255 + 255 * (1 - alpha / 255), by hand
+    pixels = bytes([255, 0, 100, 128, 10, 20, 30, 255, 10, 20, 30, 0, 200, 100, 0, 51])
+    notes = set()
+    decoded = decode_bytes(tmp_path, png([pixels], 4, 8, 6), notes)
+    assert decoded.tolist() == [[[255, 127, 177], [10, 20, 30], [255, 255, 255], [244, 224, 204]]]
+    assert notes == {"transparency laid on white"}
+
+
+def test_16_bit_transparency_is_scaled_and_laid_on_white(tmp_path):
+    pixels = struct.pack(">8H", *(257 * level for level in (255, 0, 100, 128, 10, 20, 30, 255)))
+    notes = set()
+    assert decode_bytes(tmp_path, png([pixels], 2, 16, 6), notes).tolist() == [[[255, 127, 177], [10, 20, 30]]]
+    assert notes == {"16-bit scaled to 8-bit", "transparency laid on white"}
+
+
+def test_conversions_are_logged_with_their_count(tmp_path, caplog):
+    paths = [tmp_path / "root" / "0" / name for name in ("a.png", "b.png", "c.png")]
+    paths[0].parent.mkdir(parents=True)
+    for path in paths[:2]:
+        path.write_bytes(encoded("png", np.full((4, 4), 257, np.uint16)))
+    write(paths[2], grey())
+    with caplog.at_level("INFO"):
+        folders.read_images(paths)
+    assert [r.getMessage() for r in caplog.records] == [f"{tmp_path / 'root'}: 16-bit scaled to 8-bit (2 of 3 files)"]
+
+
+def test_the_brightest_16_bit_levels_are_not_rounded_up_by_a_shift(tmp_path):
+    """65280 / 257 = 254.01: dropping the low byte would make it white."""
+    assert decode_bytes(tmp_path, encoded("png", np.full((4, 4), 65280, np.uint16))).max() == 254
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_photograph_is_turned_as_its_exif_data_says(tmp_path, channels):
+    image = np.zeros((16, 32, 3), np.uint8)
+    image[:8, :16] = 255
+    jpeg = encoded("jpg", image if channels == 3 else image[..., 0])
+    decoded = decode_bytes(tmp_path, with_app1(jpeg, orientation(6)))  # 6: a quarter turn clockwise
+    assert decoded.shape == (32, 16, channels)
+    np.testing.assert_allclose(decoded, np.rot90(image, -1)[..., :channels], atol=8)
+
+
+def test_a_jpeg_comment_without_orientation_changes_nothing(tmp_path):
+    jpeg = encoded("jpg", textured())
+    turned = decode_bytes(tmp_path, with_app1(jpeg, orientation(1)))
+    np.testing.assert_array_equal(turned, decode_bytes(tmp_path, jpeg))
+
+
+# Broken files
+
+
+def assert_refused(tmp_path, content, extension="png"):
+    path = tmp_path / f"broken.{extension}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"broken\.{extension}: not a readable image"):
+        folders.decode(path, set())
+
+
+@pytest.mark.parametrize("kept", [4, 0.1, 0.3, 0.5, 0.9, 0.99, -12, -5])
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_a_file_cut_short_is_refused_and_the_decoder_prints_nothing(tmp_path, capfd, extension, kept):
+    """The error is the one line that a user sees, so the library below must not add its own."""
+    content = encoded(extension, textured())
+    assert_refused(tmp_path, content[: int(kept * len(content)) if isinstance(kept, float) else kept], extension)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9, 0.99])
+def test_a_photograph_cut_short_is_refused_despite_the_end_of_its_thumbnail(tmp_path, kept):
+    content = with_app1(encoded("jpg", textured()), encoded("jpg", textured(8, 8)))
+    assert decode_bytes(tmp_path, content).shape == (48, 64, 3)
+    assert_refused(tmp_path, content[: int(kept * len(content))], "jpg")
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("content", [b"", b"\0", b"this is no image\n" * 20], ids=["empty", "one byte", "text"])
+def test_what_is_no_image_inside_is_refused(tmp_path, content, extension):
+    assert_refused(tmp_path, content, extension)
+
+
+def png_of_million_pixels_a_side():
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 10**6, 10**6, 8, 2, 0, 0, 0))
+        + chunk(b"IEND", b"")
+    )
+
+
+def png_with_a_flipped_byte():
+    content = bytearray(encoded("png", textured()))
+    content[len(content) // 2] ^= 0xFF
+    return bytes(content)
+
+
+def png_with_a_hole():
+    content = encoded("png", textured())
+    return content[: len(content) // 2] + content[-12:]
+
+
+@pytest.mark.parametrize("damage", [png_of_million_pixels_a_side, png_with_a_flipped_byte, png_with_a_hole])
+def test_a_damaged_png_is_refused_and_the_decoder_prints_nothing(tmp_path, capfd, damage):
+    assert_refused(tmp_path, damage())
+    assert capfd.readouterr().err == ""
+
+
+# Reading into one array
+
+
+def test_the_file_extension_does_not_matter_to_the_decoder(tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_bytes(encoded("jpg", textured()))
+    assert folders.read_images([path]).shape == (1, 48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"), [(grey(6), ("4x4 grey", "6x6 grey")), (rgb(4), ("4x4 grey", "4x4 RGB"))], ids=["size", "color"]
+)
+def test_mixed_images_are_refused_naming_both_and_the_flags(tmp_path, second, words):
+    paths = [write(tmp_path / "first.png", grey(4)), write(tmp_path / "second.png", second)]
+    with pytest.raises(ValueError, match=r"--size H W and --color") as error:
+        folders.read_images(paths)
+    for word in (str(paths[0]), str(paths[1]), *words):
+        assert word in str(error.value)
+
+
+def test_the_flags_bring_mixed_images_together(tmp_path):
+    paths = [write(tmp_path / "a.png", grey(4)), write(tmp_path / "b.png", rgb(6))]
+    assert folders.read_images(paths, size=(8, 10), color="rgb").shape == (2, 8, 10, 3)
+
+
+@pytest.mark.parametrize(("color", "level"), [(RED, 76), (GREEN, 150), (BLUE, 29), ((9, 9, 9), 9)])
+def test_rgb_becomes_grey_by_its_luma(color, level):
+    """0.299 R + 0.587 G + 0.114 B, rounded."""
+    assert folders.convert(rgb(2, color), color="grey").tolist() == [[[level]] * 2] * 2
+
+
+def test_grey_becomes_rgb_by_repeating():
+    np.testing.assert_array_equal(folders.convert(grey(3, 77), color="rgb"), np.full((3, 3, 3), 77))
+
+
+def test_shrinking_averages_the_pixels():
+    image = np.array([[0, 10, 200, 200], [20, 30, 200, 200]], np.uint8)[..., None]
+    assert folders.convert(image, size=(1, 2)).tolist() == [[[15], [200]]]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(2, 8), (9, 3), (4, 4)])
+def test_size_is_height_then_width(channels, size):
+    image = np.full((4, 4, channels), 50, np.uint8)
+    np.testing.assert_array_equal(folders.convert(image, size=size), np.full((*size, channels), 50))
+
+
+def test_without_flags_nothing_is_converted():
+    image = textured()
+    np.testing.assert_array_equal(folders.convert(image), image)
+
+
+def test_labels_are_the_place_of_the_class(tmp_path):
+    for name, count in (("2", 1), ("10", 3)):
+        folders.write_images(tmp_path / name, range(count), np.full((count, 4, 4, 1), int(name), np.uint8))
+    images, labels = folders.read_classes(folders.list_images(tmp_path))
+    assert labels.tolist() == [0, 1, 1, 1]
+    assert images[:, 0, 0, 0].tolist() == [2, 10, 10, 10]
+
+
+# Writing and fingerprints
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_written_is_read_back_exactly(tmp_path, channels):
+    images = np.random.default_rng(1).integers(0, 256, (4, 5, 7, channels), dtype=np.uint8)
+    folders.write_images(tmp_path / "deep" / "0", range(4), images)
+    np.testing.assert_array_equal(folders.read_images(folders.list_images(tmp_path / "deep")["0"]), images)
+
+
+def test_floats_are_rounded_to_the_nearest_level():
+    images = np.array([-0.2, 0, 0.001, 0.002, 0.25, 0.5, 0.75, 0.999, 1, 1.7], np.float32)
+    assert folders.to_uint8(images).tolist() == [0, 0, 0, 1, 64, 128, 191, 255, 255, 255]
+
+
+def test_every_level_survives_the_way_to_float_and_back():
+    levels = np.arange(256, dtype=np.uint8)
+    floats = folders.to_float(levels)
+    assert floats.dtype == np.float32
+    assert (floats.min(), floats.max()) == (0, 1)
+    np.testing.assert_array_equal(folders.to_uint8(floats), levels)
+
+
+def test_the_fingerprint_knows_equal_arrays_however_they_lie():
+    image = textured()
+    assert folders.fingerprint(image) == folders.fingerprint(np.asfortranarray(image))
+
+
+@pytest.mark.parametrize("change", ["pixel", "dtype", "shape", "order"])
+def test_the_fingerprint_changes_with(change):
+    images = np.arange(12, dtype=np.uint8).reshape(2, 6)
+    other = {
+        "pixel": np.where(images == 5, 6, images).astype(np.uint8),
+        "dtype": images.astype(np.int8),
+        "shape": images.reshape(3, 4),
+        "order": images[::-1],
+    }[change]
+    assert folders.fingerprint(images) != folders.fingerprint(other)

@@ -1,0 +1,278 @@
+"""prepare_data.py end to end: what lands on disk, what a rerun does, what is refused."""
+
+import collections
+import hashlib
+import json
+import resource
+import signal
+
+import cv2
+import numpy as np
+import pytest
+
+import prepare_data
+from images import folders
+
+
+def main(*flags):
+    prepare_data.main([str(flag) for flag in flags])
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def count_files(root):
+    return {
+        part: {folder.name: len(list(folder.iterdir())) for folder in (root / part).iterdir()}
+        for part in ("train", "test")
+    }
+
+
+def tree(root):
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in root.rglob("*")}
+
+
+def pixels(paths):
+    """How often each image occurs, by shape and pixels."""
+    images = [folders.decode(path, set()) for path in paths]
+    return collections.Counter((image.shape, image.tobytes()) for image in images)
+
+
+def write_class(folder, names, sides=(8,)):
+    """Writes an image of its own under every name, in the format of its extension."""
+    rng = np.random.default_rng(len(names))
+    folder.mkdir(parents=True)
+    for k, name in enumerate(names):
+        side = sides[k % len(sides)]
+        image = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        (folder / name).write_bytes(cv2.imencode(f".{name.split('.')[-1]}", image)[1])
+    return folder
+
+
+def save_npz(path, labels=((0, 1, 0, 1, 0, 1), (0, 1, 1)), class_names=None):
+    rng = np.random.default_rng(0)
+    x_train, x_test = (rng.integers(0, 256, (len(y), 4, 6), dtype=np.uint8) for y in labels)
+    named = {} if class_names is None else {"class_names": np.array(class_names)}
+    np.savez(path, x_train=x_train, y_train=labels[0], x_test=x_test, y_test=labels[1], **named)
+    return x_train, x_test
+
+
+# A named data set
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    out = tmp_path_factory.mktemp("digits") / "data"
+    main("--dataset", "digits", "--out", out)
+    return out
+
+
+def test_all_digits_land_on_disk_as_counted(digits):
+    made = read(digits / "dataset.json")["settings"]
+    assert made["counts"] == count_files(digits)
+    assert sum(sum(part.values()) for part in made["counts"].values()) == 1797
+    assert made["classes"] == [str(label) for label in range(10)]
+    assert (made["source"], made["shape"]) == ("digits", [28, 28, 1])
+    assert {path.name for path in digits.iterdir()} == {"train", "test", "dataset.json"}
+
+
+def test_the_checksum_is_that_of_the_files(digits):
+    digest = hashlib.sha256()
+    for part in ("train", "test"):
+        for label in range(10):
+            for path in sorted((digits / part / str(label)).iterdir(), key=lambda path: int(path.stem[7:])):
+                digest.update(b"uint8(28, 28, 1)" + cv2.imread(str(path), cv2.IMREAD_UNCHANGED).tobytes())
+    assert read(digits / "dataset.json")["data"]["sha256"] == digest.hexdigest()
+
+
+def test_a_rerun_touches_nothing(digits, capsys):
+    before = tree(digits)
+    main("--dataset", "digits", "--out", digits)
+    assert tree(digits) == before
+    assert capsys.readouterr().out == f"{digits} is done: 1797 images\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [(("--seed", 1), "made with data sha256="), (("--limit-train", 3), "made with settings counts=")],
+)
+def test_another_data_set_into_the_same_folder_is_refused(digits, flags, words):
+    before = tree(digits)
+    with pytest.raises(ValueError, match=f"{words}.*, now .*another --out"):
+        main("--dataset", "digits", "--out", digits, *flags)
+    assert tree(digits) == before
+
+
+def test_the_same_seed_makes_the_same_folder(digits, tmp_path):
+    main("--dataset", "digits", "--out", tmp_path / "again", "--limit-test", 3, "--limit-train", 2)
+    for path in (tmp_path / "again").rglob("*.png"):
+        assert path.read_bytes() == (digits / path.relative_to(tmp_path / "again")).read_bytes()
+    assert count_files(tmp_path / "again") == {
+        "train": dict.fromkeys(map(str, range(10)), 2),
+        "test": dict.fromkeys(map(str, range(10)), 3),
+    }
+
+
+# An .npz file
+
+
+def test_an_npz_lands_in_the_folders_of_its_classes(tmp_path):
+    x_train, x_test = save_npz(tmp_path / "set.npz", class_names=["T-shirt/top", "größe"])
+    main("--source", tmp_path / "set.npz", "--out", tmp_path / "out")
+    listing = folders.list_images(tmp_path / "out" / "train")
+    assert {name: [path.name for path in paths] for name, paths in listing.items()} == {
+        "T-shirt_top": ["example0.png", "example2.png", "example4.png"],
+        "größe": ["example1.png", "example3.png", "example5.png"],
+    }
+    np.testing.assert_array_equal(folders.read_images(listing["größe"])[..., 0], x_train[1::2])
+    tests = folders.read_classes(folders.list_images(tmp_path / "out" / "test"))
+    np.testing.assert_array_equal(tests[0][..., 0], x_test)
+    made = read(tmp_path / "out" / "dataset.json")["settings"]
+    assert made["counts"] == count_files(tmp_path / "out")
+    assert made["source"] == "set.npz"
+
+
+def test_limits_take_the_first_images_of_each_class(tmp_path):
+    save_npz(tmp_path / "set.npz")
+    main("--source", tmp_path / "set.npz", "--out", tmp_path / "out", "--limit-train", 2, "--limit-test", 1)
+    names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
+    assert names == {
+        *("train/0/example0.png", "train/0/example2.png", "train/1/example1.png", "train/1/example3.png"),
+        *("test/0/example0.png", "test/1/example1.png"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (((0, 1, 2), (0, 1)), "class '2' has no test images"),
+        (((0, 1), (0, 1, 2)), "class '2' has no train images"),
+        (((0, 2), (0, 2)), "class '1' has no train images"),
+    ],
+)
+def test_a_class_in_one_part_only_is_refused(tmp_path, labels, words):
+    save_npz(tmp_path / "set.npz", labels)
+    with pytest.raises(ValueError, match=words):
+        main("--source", tmp_path / "set.npz", "--out", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["set.npz"]
+
+
+@pytest.mark.parametrize("names", [("..", "a"), ("a", ""), (".hidden", "a"), ("a/b", "a_b")])
+def test_names_that_are_no_folders_of_their_own_are_refused(tmp_path, names):
+    save_npz(tmp_path / "set.npz", class_names=names)
+    with pytest.raises(ValueError, match="class"):
+        main("--source", tmp_path / "set.npz", "--out", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["set.npz"]
+
+
+# A folder without a split
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """25 and 10 photographs, jpg and png, of two sizes, under names of their own."""
+    for name, count in (("large cats", 25), ("größe", 10)):
+        names = [f"{name} {k}.{'jpg' if k % 3 else 'png'}" for k in range(count)]
+        write_class(tmp_path / "photographs" / name, names, sides=(8, 12))
+    return tmp_path / "photographs"
+
+
+def test_every_photograph_lands_once_84_to_16(photographs, tmp_path):
+    main("--folder", photographs, "--out", tmp_path / "out")
+    assert count_files(tmp_path / "out") == {
+        "train": {"large cats": 21, "größe": 8},
+        "test": {"large cats": 4, "größe": 2},
+    }
+    for name in ("large cats", "größe"):
+        sources, copies = list((photographs / name).iterdir()), list((tmp_path / "out").glob(f"*/{name}/*"))
+        assert pixels(copies) == pixels(sources)
+        assert sorted(path.stem for path in copies) == sorted(path.stem for path in sources)
+        assert {path.suffix for path in copies} == {".png"}
+
+
+def test_photographs_of_several_sizes_are_said_to_differ(photographs, tmp_path):
+    main("--folder", photographs, "--out", tmp_path / "out")
+    made = read(tmp_path / "out" / "dataset.json")["settings"]
+    assert made["shape"] == "differing"
+    assert made["counts"] == count_files(tmp_path / "out")
+
+
+def test_the_seed_decides_the_split_of_photographs(photographs, tmp_path):
+    for out, seed in (("a", 1), ("b", 1), ("c", 2)):
+        main("--folder", photographs, "--out", tmp_path / out, "--seed", seed)
+    first, again, other = ({path.name for path in (tmp_path / out / "test").rglob("*.png")} for out in "abc")
+    assert first == again
+    assert first != other
+
+
+def test_limits_and_fraction_go_for_photographs_too(photographs, tmp_path):
+    flags = ("--limit-train", 3, "--test-fraction", 0.4, "--limit-test", 7)
+    main("--folder", photographs, "--out", tmp_path / "out", *flags)
+    assert count_files(tmp_path / "out") == {
+        "train": {"large cats": 3, "größe": 3},
+        "test": {"large cats": 7, "größe": 4},
+    }
+
+
+@pytest.mark.parametrize("extensions", [("jpg", "png"), ("jpg", "png", "jpg.png"), ("png", "PNG", "png.jpg")])
+def test_photographs_whose_names_collide_are_all_kept(tmp_path, extensions):
+    names = [f"{k}.{extension}" for k in range(8) for extension in extensions]
+    folder = write_class(tmp_path / "photographs" / "0", names)
+    main("--folder", tmp_path / "photographs", "--out", tmp_path / "out")
+    assert pixels((tmp_path / "out").rglob("*.png")) == pixels(folder.iterdir())
+
+
+def test_conversions_are_counted_and_not_logged_file_by_file(tmp_path, caplog):
+    (tmp_path / "photographs" / "0").mkdir(parents=True)
+    for k in range(12):
+        deep = np.full((8, 8), 257 * k, np.uint16)
+        (tmp_path / "photographs" / "0" / f"{k}.png").write_bytes(cv2.imencode(".png", deep)[1])
+    with caplog.at_level("INFO"):
+        main("--folder", tmp_path / "photographs", "--out", tmp_path / "out")
+    assert 1 <= sum("16-bit" in record.getMessage() for record in caplog.records) <= 2  # one a part of the class
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_class_too_small_to_split_is_named(photographs, tmp_path, count):
+    write_class(photographs / "rare", ["only.png"][:count])
+    with pytest.raises(ValueError, match=f"photographs/rare: {count} image"):
+        main("--folder", photographs, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("out", ["photographs", "photographs/out", "photographs/größe", "."])
+def test_the_output_may_not_overlap_the_photographs(photographs, tmp_path, out):
+    before = tree(tmp_path)
+    with pytest.raises(ValueError, match=r"--out .*: would write into the input"):
+        main("--folder", photographs, "--out", tmp_path / out)
+    assert tree(tmp_path) == before
+
+
+# Through the command line
+
+
+def test_a_broken_photograph_ends_with_one_line_and_nothing_written(photographs, tmp_path, script):
+    (photographs / "größe" / "broken.png").write_bytes(b"no image")
+    before = tree(tmp_path)
+    ended = script("prepare_data.py", "--folder", photographs, "--out", tmp_path / "out")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("prepare_data.py: error: ")
+    assert "größe/broken.png: not a readable image" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert tree(tmp_path) == before
+
+
+def test_a_full_disk_leaves_nothing(photographs, tmp_path, script):
+    """A limit on file sizes stands in for the full disk; the smallest images still fit."""
+    before = tree(tmp_path)
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
+
+    ended = script("prepare_data.py", "--folder", photographs, "--out", tmp_path / "out", preexec_fn=limit)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith("prepare_data.py: error: ")
+    assert "Traceback" not in ended.stderr
+    assert tree(tmp_path) == before
