@@ -6,15 +6,16 @@ as decoded, or float32 in [0, 1] after `to_float`; channels is 1 (grey) or 3 (RG
 
 import hashlib
 import logging
+import os
 import re
 import zlib
 from pathlib import Path
 
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a file that cannot be decoded is reported once, by us
 import cv2
 import numpy as np
 
 log = logging.getLogger(__name__)
-cv2.utils.logging.setLogLevel(0)  # a file that cannot be decoded is reported once, by us, with its name
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 COLORS = {"grey": 1, "rgb": 3}

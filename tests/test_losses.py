@@ -204,15 +204,6 @@ def test_one_training_step_reports_the_loss_before_it():
     assert vae.train_on_batch(images, return_dict=True) == pytest.approx(expected, rel=1e-5)
 
 
-def test_trackers_start_anew_with_each_batch():
-    vae = build_vae()
-    set_z_log_var(vae, -50.0)  # no noise: the loss of a batch is a function of the batch
-    bright, dark = np.ones((4, 6, 6, 1), np.float32), np.zeros((4, 6, 6, 1), np.float32)
-    alone = vae.test_on_batch(dark, return_dict=True)
-    vae.test_on_batch(bright, return_dict=True)
-    assert vae.test_on_batch(dark, return_dict=True) == pytest.approx(alone, rel=1e-6)
-
-
 def test_trackers_add_up_to_the_loss_over_batches_of_different_sizes():
     vae = build_vae()
     images = np.concatenate([np.ones((4, 6, 6, 1), np.float32), np.zeros((1, 6, 6, 1), np.float32)])

@@ -86,6 +86,7 @@ def _mean_losses(model, step, images, batch_size):
     totals = {}
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]
+        model.reset_metrics()  # else a step reports the mean since the last reset, in some versions of Keras
         targets = None if isinstance(model, VariationalAutoencoder) else batch
         for name, value in step(batch, targets, return_dict=True).items():
             totals[name] = totals.get(name, 0.0) + float(value) * len(batch)

@@ -44,11 +44,11 @@ class VariationalAutoencoder(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Reconstruction plus KL, averaged over the batch (CIARP 2018, equations 1 and 2 as released)."""
         del y, sample_weight, training
-        reconstruction = ops.mean(losses.reconstruction_loss(x, y_pred["reconstruction"]))
-        kl = ops.mean(losses.kl_divergence(y_pred["z_mean"], y_pred["z_log_var"], self.objective))
+        reconstruction = losses.reconstruction_loss(x, y_pred["reconstruction"])  # (batch,)
+        kl = losses.kl_divergence(y_pred["z_mean"], y_pred["z_log_var"], self.objective)  # (batch,)
         self.reconstruction_tracker.update_state(reconstruction)
         self.kl_tracker.update_state(kl)
-        return reconstruction + kl
+        return ops.mean(reconstruction + kl)
 
     def get_config(self):
         return {
