@@ -43,7 +43,9 @@ def latent_space(path, z_mean, labels, class_names, title):
         getattr(axes, f"set_{axis}label")(f"z{k + 1}")
     axes.set_title(title)
     if len(class_names) > 1:
-        axes.legend(loc="center left", bbox_to_anchor=(1.1, 0.5), frameon=False, markerscale=2)
+        axes.legend(
+            loc="center left", bbox_to_anchor=(1.1 if latent_dim == 3 else 1.0, 0.5), frameon=False, markerscale=2
+        )
     save(figure, path)
 
 

@@ -50,4 +50,4 @@ class Augmentation:
         # Deviation 8: not through `flow`. The generator draws from NumPy's global state, set here for each image.
         seeds = self.rng.integers(2**32, size=len(images))
         transformed = [self.generator.random_transform(x, int(s)) for x, s in zip(images, seeds, strict=True)]
-        return np.stack([self.generator.standardize(x) for x in transformed])
+        return np.stack([self.generator.standardize(x) for x in transformed]).astype(np.float32)

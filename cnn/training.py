@@ -28,12 +28,23 @@ def compile_classifier(model):
     model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
 
 
+def _build_metrics(model, batches):
+    """Builds a distributed model's metrics from a batch, and gives the batches back with that one in its place.
+
+    `fit` would do it itself under a strategy, but drops the batch, and what it had fetched ahead: pages would shift.
+    """
+    first = next(batches)
+    model.test_on_batch(*first)
+    model._maybe_symbolic_build = lambda **_: None
+    return (batch for part in ((first,), batches) for batch in part)
+
+
 def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=None):
     """Trains a compiled model and leaves it with the weights that the schedule keeps.
 
     Args:
         model: compiled Keras model.
-        batches: endless iterator over (images, one-hot labels).
+        batches: endless generator of (images, one-hot labels).
         schedule: a `protocols.Schedule`.
         test: pair of images and one-hot labels, looked at in every epoch if, and only if, the schedule has a monitor.
         callbacks: further Keras callbacks.
@@ -58,6 +69,8 @@ def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=
         callbacks.append(
             keras.callbacks.EarlyStopping(schedule.monitor, 0, patience, 0, mode, restore_best_weights=True)
         )
+    if getattr(model, "distribute_strategy", None) and model.distribute_strategy.num_replicas_in_sync > 1:
+        batches = _build_metrics(model, batches)
     with warnings.catch_warnings():
         # Keras warns and stops when data run out before an epoch has its steps: an error here.
         warnings.filterwarnings("error", message=".*ran out of data.*")

@@ -10,7 +10,7 @@ from cnn import augmentation, injection, protocols, training
 from cnn.protocols import Schedule
 
 # Keras' ImageDataGenerator uses an old name of SciPy's
-pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Please (import|use) `affine_transform`:DeprecationWarning")
 NUM_CLASSES = 3
 
 

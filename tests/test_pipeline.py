@@ -22,7 +22,7 @@ import train_vae
 from images import folders
 
 pytestmark = [  # Keras' ImageDataGenerator uses an old name of SciPy's, and its saving an old protocol of NumPy's
-    pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Please (import|use) `affine_transform`:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 
