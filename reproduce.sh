@@ -9,18 +9,30 @@
 set -euo pipefail
 
 usage="usage: ./reproduce.sh --quick [--out DIR]"
-out="" quick=""
+fail() {
+    echo "reproduce.sh: error: $1; $usage" >&2
+    exit 2
+}
+
+out=$(dirname "$0")/runs/quick quick=""
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=yes ;;
-        --out) shift; out=${1:?"$usage"} ;;
-        -h | --help) echo "$usage"; exit ;;
-        *) echo "reproduce.sh: error: unknown argument $1; $usage" >&2; exit 2 ;;
+        --out)
+            [ -n "${2:-}" ] || fail "--out needs a folder"
+            out=$2
+            shift
+            ;;
+        -h | --help)
+            echo "$usage"
+            exit
+            ;;
+        *) fail "unknown argument $1" ;;
     esac
     shift
 done
-[ -n "$quick" ] || { echo "reproduce.sh: error: $usage" >&2; exit 2; }
-out=$(realpath -m "${out:-$(dirname "$0")/runs/quick}")
+[ -n "$quick" ] || fail "nothing to do"
+out=$(realpath -m "$out")
 cd "$(dirname "$0")"
 
 source ./setup.sh requirements.txt
