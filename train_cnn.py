@@ -119,7 +119,7 @@ def read_data(args):
     class_names = list(train_files)
     real = folders.read_classes(train_files, args.size, args.color)
     test = folders.read_classes(test_files, args.size, args.color)
-    shapes = {"train": real[0].shape[1:], "test": test[0].shape[1:]}
+    shapes = {f"{args.path}/train": real[0].shape[1:], f"{args.path}/test": test[0].shape[1:]}
     pairs = list_generated(args.vae, class_names, args.seed) if args.vae else []
     schedule = plan(args, len(real[0]), len(pairs))
     pairs = pairs[: injection.num_used(schedule.epochs, schedule.page_size, len(pairs))]
@@ -128,12 +128,7 @@ def read_data(args):
         images = folders.read_images([path for path, _ in pairs], args.size, args.color)
         generated = images, np.array([label for _, label in pairs])
         shapes[args.vae] = images.shape[1:]
-    for name, shape in shapes.items():
-        if shape != shapes["train"]:
-            raise ValueError(
-                f"{name} holds {folders.describe(shape)} images, train {folders.describe(shapes['train'])}; "
-                "say what to make of them with --size H W and --color grey|rgb"
-            )
+    folders.check_same_shape(shapes)
     return schedule, train_files, real, test, generated
 
 
@@ -169,6 +164,17 @@ def fit(args, schedule, real, test, generated, num_classes):
     return model, history, kept, probabilities
 
 
+def save_result(folder, result, report, history):
+    """Writes the numbers and their pictures into the run folder."""
+    runs.write_json(folder / "result.json", result)
+    (folder / "report.txt").write_text(report, encoding="utf-8")
+    history.to_csv(folder / "history.csv", index=False)
+    panels = [("cross-entropy (nats an image)", ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
+    plots.curves(folder / "curves.png", history, panels)
+    title = f"{result['arm']}, {result['protocol']}: macro F1 {result['scores']['f1']:.4f}"
+    plots.confusion(folder / "confusion.png", np.array(result["confusion"]), result["classes"], title)
+
+
 def main(argv=None):
     args = parse_args(argv)
     schedule, train_files, real, test, generated = read_data(args)
@@ -197,7 +203,7 @@ def main(argv=None):
     with runs.writing(out, settings, data) as folder:
         started = time.perf_counter()
         model, history, kept, probabilities = fit(args, schedule, real, test, generated, len(class_names))
-        report, matrix = metrics.report(probabilities, test[1], class_names), metrics.confusion(probabilities, test[1])
+        report = metrics.report(probabilities, test[1], class_names)
         result = {
             "arm": schedule.arm,
             "protocol": schedule.protocol,
@@ -209,17 +215,11 @@ def main(argv=None):
             "epoch_kept": kept,
             "seconds": round(time.perf_counter() - started, 1),
             "classes": class_names,
-            "confusion": matrix.tolist(),
+            "confusion": metrics.confusion(probabilities, test[1]).tolist(),
         }
-        runs.write_json(folder / "result.json", result)
-        (folder / "report.txt").write_text(report, encoding="utf-8")
         model.save(folder / "model.keras")
-        history.to_csv(folder / "history.csv", index=False)
         splits.save_list(folder / "subset.json", subset=train_files)
-        titles = [("cross-entropy (nats an image)", ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
-        plots.curves(folder / "curves.png", history, titles)
-        title = f"{schedule.arm}, {schedule.protocol}: macro F1 {result['scores']['f1']:.4f}"
-        plots.confusion(folder / "confusion.png", matrix, class_names, title)
+        save_result(folder, result, report, history)
     show(result, report, out)
 
 

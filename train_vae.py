@@ -146,13 +146,7 @@ def main(argv=None):
     args = parse_args(argv)
     runs.refuse_overlap(args.out, args.path)
     jobs = [read_job(args, name, files) for name, files in choose_files(args).items()]
-    for job in jobs:
-        if job["settings"]["image_shape"] != jobs[0]["settings"]["image_shape"]:
-            shapes = [folders.describe(j["settings"]["image_shape"]) for j in (job, jobs[0])]
-            raise ValueError(
-                f"{args.path}: class {job['name']} is {shapes[0]}, class {jobs[0]['name']} is {shapes[1]}; "
-                "say what to make of them with --size H W and --color grey|rgb"
-            )
+    folders.check_same_shape({f"{args.path}, class {job['name']}": job["settings"]["image_shape"] for job in jobs})
     todo = [job for job in jobs if not runs.finished(job["folder"], job["settings"], job["data"])]
     if len(todo) < len(jobs):
         print(f"{args.out}: {len(jobs) - len(todo)} of {len(jobs)} models are done already")

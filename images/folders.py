@@ -158,13 +158,19 @@ def read_images(paths, size=None, color=None):
         ValueError: a file is no readable image, or sizes or channels differ and no flag says what to make of them.
     """
     images = read_list(paths, size, color)
-    for path, image in zip(paths, images, strict=True):
-        if image.shape != images[0].shape:
+    check_same_shape({path: image.shape for path, image in zip(paths, images, strict=True)})
+    return np.stack(images)
+
+
+def check_same_shape(shapes):
+    """Raises a `ValueError` that names the first of `{name: (height, width, channels)}` that differs from the first."""
+    first = next(iter(shapes))
+    for name, shape in shapes.items():
+        if tuple(shape) != tuple(shapes[first]):
             raise ValueError(
-                f"{path}: {describe(image.shape)}, but {paths[0]} is {describe(images[0].shape)}; "
+                f"{name}: {describe(shape)}, but {first} is {describe(shapes[first])}; "
                 "say what to make of them with --size H W and --color grey|rgb"
             )
-    return np.stack(images)
 
 
 def convert(image, size=None, color=None):

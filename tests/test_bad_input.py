@@ -217,7 +217,7 @@ def test_test_images_unlike_the_training_images_are_refused(digits, refused, kin
     shape, words = MIXED[kind]
     for path in (digits / "test").rglob("*.png"):
         replace(path, shape)
-    refused(train_cnn.main, cnn_flags(digits), f"test holds {words} images, train 12x12 grey", "--size", "--color")
+    refused(train_cnn.main, cnn_flags(digits), f"test: {words}, but", "train is 12x12 grey", "--size")
 
 
 def test_the_flags_do_what_the_message_promises(digits, no_back_end, training):
@@ -406,7 +406,7 @@ def test_a_generated_class_that_is_not_in_the_data_is_named(digits, tmp_path, re
 def test_generated_images_unlike_the_real_ones_are_refused(digits, tmp_path, refused, kind):
     shape, words = MIXED[kind]
     write_generated(tmp_path / "gen", shape=shape)
-    refused(train_cnn.main, generated_flags(digits), f"gen holds {words} images, train 12x12 grey", "--size", "--color")
+    refused(train_cnn.main, generated_flags(digits), f"gen: {words}, but", "train is 12x12 grey", "--size")
 
 
 def test_a_generated_folder_without_images_is_refused(digits, tmp_path, refused):
