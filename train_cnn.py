@@ -80,6 +80,8 @@ def list_generated(root, class_names, seed):
     """The generated images in the order in which pages take them: paths and labels, shuffled over the classes."""
     files = folders.list_images(root)
     for name in files:
+        if (Path(root) / name / "decoder.keras").exists():
+            raise ValueError(f"{Path(root) / name}: holds a model, not generated images; generate.py makes them")
         if name not in class_names:
             raise ValueError(
                 f"{Path(root) / name}: class {name!r} is not in the data (there are {', '.join(class_names)})"
@@ -119,7 +121,7 @@ def read_data(args):
     class_names = list(train_files)
     real = folders.read_classes(train_files, args.size, args.color)
     test = folders.read_classes(test_files, args.size, args.color)
-    shapes = {f"{args.path}/train": real[0].shape[1:], f"{args.path}/test": test[0].shape[1:]}
+    shapes = {Path(args.path) / part: x.shape[1:] for part, (x, _) in (("train", real), ("test", test))}
     pairs = list_generated(args.vae, class_names, args.seed) if args.vae else []
     schedule = plan(args, len(real[0]), len(pairs))
     pairs = pairs[: injection.num_used(schedule.epochs, schedule.page_size, len(pairs))]

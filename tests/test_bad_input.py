@@ -402,6 +402,12 @@ def test_a_generated_class_that_is_not_in_the_data_is_named(digits, tmp_path, re
     refused(train_cnn.main, generated_flags(digits), "gen/7", "class '7' is not in the data (there are 0, 1, 2)")
 
 
+def test_a_folder_of_models_is_not_taken_for_generated_images(digits, tmp_path, refused):
+    write_generated(tmp_path / "gen")  # the pictures that lie beside a model
+    (tmp_path / "gen" / "1" / "decoder.keras").touch()
+    refused(train_cnn.main, generated_flags(digits), "gen/1", "holds a model")
+
+
 @pytest.mark.parametrize("kind", MIXED)
 def test_generated_images_unlike_the_real_ones_are_refused(digits, tmp_path, refused, kind):
     shape, words = MIXED[kind]
