@@ -59,9 +59,10 @@ def run(main):
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit(f"{name}: interrupted; nothing unfinished was kept")
-    except (ValueError, FloatingPointError, OSError) as error:
-        print(f"{name}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{name}: interrupted; nothing unfinished was kept", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, FloatingPointError, OSError, MemoryError) as error:
+        print(f"{name}: error: {' '.join(str(error).split()) or 'out of memory'}", file=sys.stderr)
         sys.exit(2)
 
 

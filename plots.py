@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from images.folders import write_image
 
@@ -27,6 +28,11 @@ def contact_sheet(path, images, columns, gap=2):
     write_image(path, sheet)
 
 
+def plain(name):
+    """A name as Matplotlib draws it to the letter: no mathematics, and no leading underscore, which hides a label."""
+    return ("\u200a" if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
 def save(figure, path):
     figure.savefig(path, dpi=150, bbox_inches="tight")
 
@@ -38,11 +44,11 @@ def latent_space(path, z_mean, labels, class_names, title):
     axes = figure.add_subplot(projection="3d" if latent_dim == 3 else None)
     for label, name in enumerate(class_names):
         style = {"color": COLORS[label % len(COLORS)], "marker": MARKERS[label // len(COLORS) % len(MARKERS)]}
-        axes.scatter(*z_mean[labels == label].T, s=14 if len(z_mean) < 2000 else 3, label=name, **style)
+        axes.scatter(*z_mean[labels == label].T, s=14 if len(z_mean) < 2000 else 3, label=plain(name), **style)
     for axis, k in zip("xyz", range(latent_dim), strict=False):
         getattr(axes, f"set_{axis}label")(f"z{k + 1}")
-    axes.set_title(title)
-    if len(class_names) > 1:
+    axes.set_title(plain(title))
+    if 1 < len(class_names) <= 40:
         axes.legend(
             loc="center left", bbox_to_anchor=(1.1 if latent_dim == 3 else 1.0, 0.5), frameon=False, markerscale=2
         )
@@ -63,6 +69,7 @@ def curves(path, history, pairs):
             if column in history:
                 axes.plot(history["epoch"], history[column], color=color, label=column, linewidth=1)
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(title)
         axes.legend(frameon=False)
     save(figure, path)
@@ -70,7 +77,7 @@ def curves(path, history, pairs):
 
 def confusion(path, matrix, class_names, title):
     """Draws a confusion matrix of counts, rows true, columns predicted."""
-    side = max(4, 0.5 * len(class_names))
+    side = min(max(4, 0.5 * len(class_names)), 20)
     figure = Figure(figsize=(side + 1, side))
     axes = figure.add_subplot()
     axes.imshow(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
@@ -78,9 +85,11 @@ def confusion(path, matrix, class_names, title):
         for i, j in np.ndindex(*matrix.shape):
             dark = matrix[i, j] > 0.5 * matrix[i].sum()
             axes.text(j, i, matrix[i, j], ha="center", va="center", fontsize=8, color="white" if dark else "black")
-    ticks = range(len(class_names))
-    axes.set_xticks(ticks, class_names, rotation=90 if max(map(len, class_names)) > 2 else 0)
-    axes.set_yticks(ticks, class_names)
+    step = -(-len(class_names) // 100)  # more names than this cannot be read
+    names = [plain(name) for name in class_names][::step]
+    ticks = range(0, len(class_names), step)
+    axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axes.set_yticks(ticks, names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(title)

@@ -5,6 +5,7 @@ A step writes into a hidden sibling of its folder and renames it last, so a fold
 and `environment` (command, versions, machine), which does not.
 """
 
+import glob
 import json
 import logging
 import os
@@ -43,14 +44,22 @@ def finished(folder, settings, data, marker="config.json"):
         raise ValueError(f"{folder}: exists and is not a finished step of this kind; give another --out") from None
     asked = json.loads(json.dumps({"settings": settings, "data": data}))
     for part in ("settings", "data"):
-        for key in {**asked[part], **made[part]}:
-            old, new = made[part].get(key), asked[part].get(key)
-            if old != new:
+        old, new = leaves(made[part]), leaves(asked[part])
+        for key in {**new, **old}:
+            if old.get(key) != new.get(key):
                 raise ValueError(
-                    f"{folder}: made with {part} {key}={short(old)}, now {key}={short(new)}; "
+                    f"{folder}: made with {part} {key}={short(old.get(key))}, now {key}={short(new.get(key))}; "
                     "give another --out or remove the folder"
                 )
     return True
+
+
+def leaves(tree, path=""):
+    """A nested dict as a flat one: `{"schedule": {"epochs": 6}}` as `{"schedule.epochs": 6}`."""
+    flat = {}
+    for key, value in tree.items():
+        flat.update(leaves(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value})
+    return flat
 
 
 def short(value):
@@ -67,7 +76,7 @@ def writing(folder, settings, data, marker="config.json"):
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{folder.name}.partial-"
-    for stale in folder.parent.glob(f"{glob_escape(prefix)}*"):
+    for stale in folder.parent.glob(f"{glob.escape(prefix)}*"):
         if not _alive(stale.name.removeprefix(prefix).split("-")[0]):
             shutil.rmtree(stale, ignore_errors=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=folder.parent))
@@ -80,10 +89,6 @@ def writing(folder, settings, data, marker="config.json"):
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-
-
-def glob_escape(text):
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
 
 
 def _alive(pid):
@@ -133,8 +138,8 @@ def read_json(path):
         raise ValueError(f"{path}: not readable as JSON") from None
 
 
-def refuse_overlap(out, source, flag="--out"):
+def refuse_overlap(out, source):
     """Raises a `ValueError` if one of two folders lies inside the other, or they are the same."""
     out, source = Path(out).resolve(), Path(source).resolve()
     if out.is_relative_to(source) or source.is_relative_to(out):
-        raise ValueError(f"{flag} {out}: would write into the input {source}")
+        raise ValueError(f"--out {out}: would write into the input {source}")

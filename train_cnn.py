@@ -179,6 +179,10 @@ def save_result(folder, result, report, history):
 
 def main(argv=None):
     args = parse_args(argv)
+    arm = protocols.name_arm(args.vae, args.aug or args.bad) + ("-bad" if args.bad else "")
+    out = Path(args.out or f"runs/{arm}-{args.protocol}-{args.limtr}-seed{args.seed}".lower())
+    for folder in filter(None, (args.path, args.vae)):
+        runs.refuse_overlap(out, folder)
     schedule, train_files, real, test, generated = read_data(args)
     class_names = list(train_files)
     settings = {
@@ -193,10 +197,6 @@ def main(argv=None):
     data = {"train": folders.fingerprint(*real), "test": folders.fingerprint(*test)}
     if generated:
         data["generated"] = folders.fingerprint(*generated)
-    arm = schedule.arm + ("-bad" if args.bad else "")
-    out = Path(args.out or f"runs/{arm}-{schedule.protocol}-{args.limtr}-seed{args.seed}".lower())
-    for folder in filter(None, (args.path, args.vae)):
-        runs.refuse_overlap(out, folder)
     if runs.finished(out, settings, data):
         print(f"{out} is done already")
         show(runs.read_json(out / "result.json"), (out / "report.txt").read_text(encoding="utf-8"), out)

@@ -53,7 +53,7 @@ def name_arm(generated, augmented):
     return ARMS[bool(generated) + 2 * bool(augmented)]
 
 
-def check_injection(arm, injection, page_size):
+def count_injected(arm, injection, page_size):
     """The number of generated images an epoch: 0 none, -1 all."""
     if arm not in PAGE_SIZES:
         return 0
@@ -78,7 +78,7 @@ def fair(arm, epochs=60, steps=3000, batch_size=32, injection="pages", page_size
         epochs = next(n for n in range(60, 0, -1) if steps % n == 0)
     if steps % epochs:
         raise ValueError(f"{steps} steps cannot be laid out as {epochs} equal epochs; give an -e that divides --steps")
-    page_size = check_injection(arm, injection, page_size)
+    page_size = count_injected(arm, injection, page_size)
     augmented = arm.startswith("AUG")
     return Schedule(arm, "fair", epochs, steps // epochs, batch_size, page_size, augmented, True, None, None)
 
@@ -102,7 +102,7 @@ def published(arm, num_train, num_generated=0, epochs=60, batch_size=32, injecti
     """
     if arm == "AUG+VAE" and injection == "all":
         raise ValueError("--injection all: the published AUG+VAE has no such form; --protocol fair has")
-    page_size = check_injection(arm, injection, page_size)
+    page_size = count_injected(arm, injection, page_size)
     remark, monitor, patience = "", "val_loss", PATIENCE
     num_images = num_train + (num_generated if page_size < 0 else page_size)
     steps = math.ceil(num_images / batch_size)

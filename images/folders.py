@@ -4,6 +4,7 @@ jpg, bmp and webp are read too. In memory an image set is a uint8 array `(num_im
 as decoded, or float32 in [0, 1] after `to_float`; channels is 1 (grey) or 3 (RGB).
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -23,7 +24,8 @@ COLORS = {"grey": 1, "rgb": 3}
 
 def natural_key(name):
     """Sorts digits by value: `example9` before `example10`, class `2` before class `10`."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", name)]
+    parts = re.split(r"([0-9]+)", name)  # every second part is a number
+    return [(0, int(part), "") if k % 2 else (1, 0, part) for k, part in enumerate(parts)], name
 
 
 def check_class_name(name):
@@ -97,7 +99,8 @@ def decode(path, notes):
     if is_whole:
         # ANYCOLOR turns a photograph by its EXIF data; UNCHANGED alone keeps alpha and 16 bits.
         flags = cv2.IMREAD_ANYCOLOR if is_jpeg else cv2.IMREAD_UNCHANGED
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with contextlib.suppress(cv2.error):  # more pixels than OpenCV takes
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
         raise ValueError(f"{path}: not a readable image (empty, cut short, or not an image)")
     if image.dtype == np.uint16:

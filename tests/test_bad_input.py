@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -92,6 +93,9 @@ def write_model(root, name, without=(), **changed):
     (root / name).mkdir(parents=True)
     settings = {key: value for key, value in settings.items() if key not in without}
     runs.write_json(root / name / "config.json", {"settings": settings, "data": {"images": "0" * 64}})
+    (root / name / "latents.npz").touch()
+    with zipfile.ZipFile(root / name / "decoder.keras", "w") as decoder:
+        decoder.writestr("model.weights.h5", "weights")
     return root / name
 
 
@@ -387,7 +391,12 @@ def test_a_model_in_the_folder_of_another_class_is_refused(models, refused):
 
 def test_an_unfinished_model_is_no_model(models, no_back_end):
     (models / ".2.partial-1-abc").mkdir()
-    assert list(generate.read_models(models)[0]) == ["0", "1"]
+    assert list(generate.read_models(models)) == ["0", "1"]
+
+
+def test_a_broken_decoder_is_named_before_anything_is_generated(models, refused):
+    (models / "1" / "decoder.keras").write_bytes(b"PK\3\4 cut short")
+    refused(generate.main, ("-models", models), models / "1" / "decoder.keras")
 
 
 # Generated folders

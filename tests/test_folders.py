@@ -442,3 +442,7 @@ def test_the_fingerprint_changes_with(change):
         "order": images[::-1],
     }[change]
     assert folders.fingerprint(images) != folders.fingerprint(other)
+
+
+def test_names_that_count_alike_have_one_order_and_other_digits_are_letters():
+    assert sorted(["1", "001", "2", "01", "²"], key=folders.natural_key) == ["001", "01", "1", "2", "²"]

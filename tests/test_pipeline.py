@@ -283,6 +283,12 @@ def test_generating_again_leaves_a_finished_folder_alone(models, gen, capsys):
     assert "done already" in capsys.readouterr().out
 
 
+def test_images_of_a_model_trained_anew_are_not_taken_for_done(data, models, gen, tmp_path):
+    train_vaes(data, tmp_path / "anew", "--epochs", 3)
+    with pytest.raises(ValueError, match=r"made with data 0=.*another --out"):
+        draw(tmp_path / "anew", gen)
+
+
 @pytest.mark.parametrize(
     ("flags", "key"), [(["--count", 13], "count"), (["--sampler", "normal"], "sampler"), (["--seed", 1], "seed")]
 )
@@ -377,9 +383,9 @@ def test_same_seed_same_numbers(root, data, gen, cnn_runs):
 @pytest.mark.parametrize(
     ("flags", "key"),
     [
-        (["--steps", 9, "-e", 3], "settings schedule"),
+        (["--steps", 9, "-e", 3], "settings schedule.steps_per_epoch"),
         (["--steps", 6, "-e", 3, "--seed", 1], "settings seed"),
-        (["--steps", 6, "-e", 3, "--aug"], "settings schedule"),
+        (["--steps", 6, "-e", 3, "--aug"], "settings schedule.arm"),
         (["--steps", 6, "-e", 3, "-limtr", 3], "data train"),
     ],
 )

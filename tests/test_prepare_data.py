@@ -95,7 +95,7 @@ def test_a_rerun_touches_nothing(digits, capsys):
 
 @pytest.mark.parametrize(
     ("flags", "words"),
-    [(("--seed", 1), "made with data sha256="), (("--limit-train", 3), "made with settings counts=")],
+    [(("--seed", 1), "made with data sha256="), (("--limit-train", 3), r"made with settings counts\.train\.0=149")],
 )
 def test_another_data_set_into_the_same_folder_is_refused(digits, flags, words):
     before = tree(digits)

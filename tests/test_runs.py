@@ -269,8 +269,8 @@ def test_json_that_cannot_be_read_is_named(tmp_path, content, words):
 )
 def test_input_and_output_may_not_overlap(tmp_path, monkeypatch, out, source):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"--into .*: would write into the input"):
-        runs.refuse_overlap(out, source, "--into")
+    with pytest.raises(ValueError, match=r"--out .*: would write into the input"):
+        runs.refuse_overlap(out, source)
 
 
 def test_an_overlap_through_a_link_is_seen(tmp_path):

@@ -1,0 +1,25 @@
+"""Pictures of awkward names and many classes."""
+
+import cv2
+import numpy as np
+import pytest
+
+import plots
+
+
+@pytest.mark.parametrize("names", [["$\\frac$", "_hidden"], [f"class {k}" for k in range(200)]], ids=["odd", "many"])
+def test_any_class_names_can_be_drawn(tmp_path, names):
+    count = len(names)
+    plots.confusion(tmp_path / "confusion.png", np.eye(count, dtype=int), names, "$1: title")
+    plots.latent_space(tmp_path / "latent.png", np.eye(count, 2), np.arange(count), names, names[0])
+    for picture in ("confusion.png", "latent.png"):
+        assert max(cv2.imread(str(tmp_path / picture)).shape) < 5000
+
+
+def test_contact_sheet_lays_images_out_in_rows_on_white(tmp_path):
+    images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1).repeat(56, axis=1).repeat(56, axis=2)
+    plots.contact_sheet(tmp_path / "sheet.png", images, columns=3)
+    sheet = cv2.imread(str(tmp_path / "sheet.png"), cv2.IMREAD_UNCHANGED)
+    assert sheet.shape == (2 * 58 + 2, 3 * 58 + 2)
+    assert [sheet[2, 2 + 58 * k] for k in range(3)] == [0, 1, 2]
+    assert [sheet[60, 2 + 58 * k] for k in range(3)] == [3, 4, 255]
