@@ -1,6 +1,6 @@
 """Pictures that the steps leave behind: contact sheets, latent spaces, curves, confusion matrices.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers; text sizes are for print. Nothing opens a window.
+The first eight colours are Okabe and Ito's, told apart by colour-blind readers. Nothing opens a window.
 """
 
 import math
@@ -38,7 +38,7 @@ def save(figure, path):
 
 
 def latent_space(path, z_mean, labels, class_names, title):
-    """Scatters 2-D or 3-D latents `(num_images, latent_dim)`, a colour and a marker a class (thesis 6.2.1, 6.5.1)."""
+    """Scatters 2-D or 3-D latents `(num_images, latent_dim)`, a colour a class, then markers (thesis 6.2.1, 6.5.1)."""
     latent_dim = z_mean.shape[1]
     figure = Figure(figsize=(6, 5))
     axes = figure.add_subplot(projection="3d" if latent_dim == 3 else None)

@@ -24,7 +24,7 @@ set_up() {
             rm -rf .venv
             "$python" -m venv .venv || return 2
         fi
-        echo "Installing $requirements (about 700 MB to download the first time)"
+        echo "Installing $requirements"
         .venv/bin/python -m pip install --disable-pip-version-check -r "$requirements" || return 2
         touch "$stamp"
     fi

@@ -103,6 +103,11 @@ def read_job(args, name, files):
     }
 
 
+def unit(settings):
+    """The unit of a model's loss: a VAE's is summed over the pixels, an autoencoder's averaged."""
+    return "nats a pixel" if settings["architecture"] == "autoencoder" else "nats an image"
+
+
 def save_model(folder, job, model, history):
     """Writes what a trained model leaves behind into its run folder."""
     from vae_aug import sampling, training
@@ -126,7 +131,7 @@ def save_model(folder, job, model, history):
         },
     )
 
-    plots.curves(folder / "loss.png", table, [("loss (nats an image)", ["loss", "val_loss"])])
+    plots.curves(folder / "loss.png", table, [(f"loss ({unit(settings)})", ["loss", "val_loss"])])
     shown = images[train][:10]
     pairs = np.concatenate([shown, decoder.predict(z_mean[:10], verbose=0)])
     plots.contact_sheet(folder / "reconstructions.png", folders.to_uint8(pairs), columns=len(shown))
@@ -178,7 +183,7 @@ def main(argv=None):
                 save_model(folder, job, model, history)
     losses = [pd.read_csv(job["folder"] / "loss.csv").iloc[-1] for job in jobs]
     for job, loss in zip(jobs, losses, strict=True):
-        print(f"{job['folder']}: loss {loss['loss']:.2f}, validation {loss['val_loss']:.2f} nats an image")
+        print(f"{job['folder']}: loss {loss['loss']:.2f}, validation {loss['val_loss']:.2f} {unit(job['settings'])}")
 
 
 if __name__ == "__main__":
