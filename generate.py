@@ -63,6 +63,11 @@ def read_models(root):
                 f"{entry}: an autoencoder cannot be sampled, for nothing makes its codes follow a known "
                 "distribution (thesis 2.3.1); train a VAE, --architecture conv or dense"
             )
+        if settings[entry.name]["objective"] in ("reconstruction", "kl"):
+            raise ValueError(
+                f"{entry}: trained with --objective {settings[entry.name]['objective']}, one term of a VAE's loss "
+                "alone; its latents do not follow N(0, 1), or mean nothing"
+            )
         if classes != [entry.name]:
             raise ValueError(
                 f"{entry}: a joint VAE of {len(classes)} classes cannot choose which class it draws, so its images "

@@ -98,7 +98,10 @@ def _alive(pid):
         return False
     except PermissionError:
         pass
-    return True
+    try:  # a process that ended and that nobody has asked about since, as happens in containers, still has its number
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
 
 
 def _umask():

@@ -36,9 +36,23 @@ def parse_args(argv=None):
     )
     parser.add_argument("-b", type=cli.positive, default=32, help="batch size")
     parser.add_argument("--v", action="store_true", help="show Keras' progress instead of one bar")
-    parser.add_argument("--bad", action="store_true", help="inexpert augmentation (CIARP fig. 3); implies --aug")
+    parser.add_argument(
+        "--bad",
+        nargs="?",
+        type=int,
+        choices=range(6),
+        const=0,
+        metavar="0..5",
+        help="inexpert augmentation (CIARP fig. 3), after so many of six lessons; implies --aug",
+    )
     parser.add_argument("--protocol", choices=("fair", "published"), default="fair", help="how to train and to choose")
     parser.add_argument("--steps", type=cli.positive, help="optimiser steps, fair only (default: 3000)")
+    parser.add_argument(
+        "--select",
+        choices=tuple(protocols.RULES),
+        help="published only: pick the weights by lowest test loss, highest test accuracy, or not (default: as the "
+        "arm does)",
+    )
     parser.add_argument(
         "--injection",
         choices=("pages", "all"),
@@ -59,6 +73,9 @@ def parse_args(argv=None):
     args = parser.parse_args(argv)
     if args.protocol == "published" and args.steps:
         parser.error("--steps: the published protocol sets its own steps; they go with --protocol fair")
+    if args.protocol == "fair" and args.select:
+        parser.error("--select: the fair protocol keeps the last weights; it goes with --protocol published")
+    args.aug = args.aug or args.bad is not None  # Deviation 10
     if args.page_size and (not args.vae or args.injection == "all"):
         parser.error("--page-size: pages need -vae GEN and --injection pages")
     return args
@@ -98,10 +115,12 @@ def list_generated(root, class_names, seed):
 
 def plan(args, num_train, num_generated):
     """The schedule that the flags ask for."""
-    arm = protocols.name_arm(args.vae, args.aug or args.bad)  # Deviation 10
+    arm = protocols.name_arm(args.vae, args.aug)
     if args.protocol == "fair":
         return protocols.fair(arm, args.e, args.steps or 3000, args.b, args.injection, args.page_size)
-    return protocols.published(arm, num_train, num_generated, args.e or 60, args.b, args.injection, args.page_size)
+    return protocols.published(
+        arm, num_train, num_generated, args.e or 60, args.b, args.injection, args.page_size, args.select
+    )
 
 
 def show(result, report, out):
@@ -150,7 +169,7 @@ def fit(args, schedule, real, test, generated, num_classes):
     generated = as_batch(*generated, num_classes) if generated else None
     augment = None
     if schedule.augmented:
-        settings = augmentation.INEXPERT if args.bad else augmentation.SUITABLE
+        settings = augmentation.SUITABLE if args.bad is None else augmentation.inexpert(args.bad)
         augment = augmentation.Augmentation(real[0], runtime.derive_seed(args.seed, "augmentation"), settings)
     batches = injection.batches(real, generated, schedule, runtime.derive_seed(args.seed, "batches"), augment)
     with scope():
@@ -179,8 +198,9 @@ def save_result(folder, result, report, history):
 
 def main(argv=None):
     args = parse_args(argv)
-    arm = protocols.name_arm(args.vae, args.aug or args.bad) + ("-bad" if args.bad else "")
-    out = Path(args.out or f"runs/{arm}-{args.protocol}-{args.limtr}-seed{args.seed}".lower())
+    arm = protocols.name_arm(args.vae, args.aug)
+    variant = "".join([f"-bad{args.bad or ''}" * (args.bad is not None), f"-by-{args.select}" * bool(args.select)])
+    out = Path(args.out or f"runs/{arm}{variant}-{args.protocol}-{args.limtr}-seed{args.seed}".lower())
     for folder in filter(None, (args.path, args.vae)):
         runs.refuse_overlap(out, folder)
     schedule, train_files, real, test, generated = read_data(args)

@@ -40,7 +40,10 @@ def parse_args(argv=None):
     parser.add_argument("--epochs", type=cli.positive, help="(default: the thesis' schedule, 200 to 350 by --images)")
     parser.add_argument("--architecture", choices=("conv", "dense", "autoencoder"), default="conv", help="thesis 5.2")
     parser.add_argument(
-        "--objective", choices=("thesis", "elbo"), default="thesis", help="as released, or the evidence lower bound"
+        "--objective",
+        choices=("thesis", "elbo", "reconstruction", "kl"),
+        default="thesis",
+        help="as released, the evidence lower bound, or one of its terms alone (thesis figs 2.3.3, 2.4.5)",
     )
     parser.add_argument("--out", default="models", help="folder of models, one folder a class")
     cli.add_image_arguments(parser)

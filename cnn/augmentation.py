@@ -23,6 +23,24 @@ INEXPERT = {  # CIARP 2018, fig. 3: everything at once
     "vertical_flip": True,
     "fill_mode": "nearest",
 }
+# From the inexpert settings to the suitable ones, a thing learned at a time (CIARP 2018, fig. 3, names no steps).
+LESSONS = (
+    ("everything", {}),
+    ("no whitening", {"zca_whitening": False}),
+    ("no flips", {"horizontal_flip": False, "vertical_flip": False}),
+    ("no zoom", {"zoom_range": 0.0}),
+    ("no shear", {"shear_range": 0.0}),
+    ("shifts 0.2", {"width_shift_range": 0.2, "height_shift_range": 0.2}),
+    ("rotation 20", {"rotation_range": 20}),
+)
+
+
+def inexpert(num_lessons):
+    """Settings after the first `num_lessons` of the 6 lessons: 0 is `INEXPERT`, 6 transforms as `SUITABLE`."""
+    settings = dict(INEXPERT)
+    for _, change in LESSONS[: num_lessons + 1]:
+        settings |= change
+    return settings
 
 
 class Augmentation:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 ARMS = ("CNN", "VAE", "AUG", "AUG+VAE")
 PAGE_SIZES = {"VAE": 100, "AUG+VAE": 50}  # thesis 6.4.1 and 6.6.1: generated images an epoch
 PATIENCE = 10
+RULES = {"loss": ("val_loss", PATIENCE), "accuracy": ("val_accuracy", None), "last": (None, None)}
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def fair(arm, epochs=60, steps=3000, batch_size=32, injection="pages", page_size
     return Schedule(arm, "fair", epochs, steps // epochs, batch_size, page_size, augmented, True, None, None)
 
 
-def published(arm, num_train, num_generated=0, epochs=60, batch_size=32, injection="pages", page_size=None):
+def published(
+    arm, num_train, num_generated=0, epochs=60, batch_size=32, injection="pages", page_size=None, select=None
+):
     """The released code, arm by arm, with what is wrong with it.
 
     The arms neither take equal steps nor pick their weights by the same rule, and all of them pick on the test set.
@@ -96,6 +99,9 @@ def published(arm, num_train, num_generated=0, epochs=60, batch_size=32, injecti
         batch_size: images a step.
         injection: `"pages"`, or `"all"` for the VAE arm of thesis 6.3, which then trains as the CNN arm does.
         page_size: images a page; None takes the thesis' 100.
+        select: None picks the weights by the arm's own rule; a key of `RULES` by that one: `"loss"` (lowest test loss,
+            stopping after 10 epochs without a better one), `"accuracy"` (highest test accuracy, never stopping) or
+            `"last"`. AUG by `"accuracy"` is what the released AUG+VAE amounts to.
 
     Raises:
         ValueError: `injection="all"` for AUG+VAE, which was never published.
@@ -103,7 +109,7 @@ def published(arm, num_train, num_generated=0, epochs=60, batch_size=32, injecti
     if arm == "AUG+VAE" and injection == "all":
         raise ValueError("--injection all: the published AUG+VAE has no such form; --protocol fair has")
     page_size = count_injected(arm, injection, page_size)
-    remark, monitor, patience = "", "val_loss", PATIENCE
+    remark, rule = "", "loss"
     num_images = num_train + (num_generated if page_size < 0 else page_size)
     steps = math.ceil(num_images / batch_size)
     if arm.startswith("AUG"):
@@ -111,6 +117,9 @@ def published(arm, num_train, num_generated=0, epochs=60, batch_size=32, injecti
     if arm == "AUG+VAE":
         page_size, remark = 0, "as released: no generated image is used"
     if arm == "AUG+VAE" or page_size > 0:  # Deviation 9: with all images at once, VAE stops and picks as CNN
-        monitor, patience = "val_accuracy", None
+        rule = "accuracy"
+    if select:
+        remark = ", ".join(filter(None, (remark, f"weights picked by --select {select}")))
+    monitor, patience = RULES[select or rule]
     augmented = arm.startswith("AUG")
     return Schedule(arm, "published", epochs, steps, batch_size, page_size, augmented, False, monitor, patience, remark)

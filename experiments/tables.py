@@ -1,59 +1,303 @@
-"""Prints one table of finished run folders.
+"""The papers' tables, each published number beside what was obtained.
 
-Reads   <root>/*/result.json and config.json, as train_cnn.py writes them
-Writes  the table, to standard output
-
-Example python -m experiments.tables runs/quick
+A cell that was not run is empty. An obtained cell reads `mean ± standard deviation (number of seeds) [95 % bootstrap
+interval of the mean], in` or `out`: whether the published number lies inside the interval. One seed has no interval.
 """
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-import cli
 import runs
-from cnn.protocols import ARMS
+from experiments import checks, statistics
+from experiments.cells import record_path
+from experiments.results import Table, published
+
+NOTE = (
+    "Obtained: mean ± standard deviation (seeds) [95 % bootstrap interval of the mean], and whether the published "
+    "number lies in it. An empty cell was not run."
+)
+BLIND = "The published protocol's AUG+VAE is fed no generated image, so its number is the same for every latent size."
+CELL = ("method", "size", "latent", "injection", "metric")  # what a published number is of
+# Tables of the thesis' section 6.3 by size: averages, then the per-class ones where the thesis prints them.
+BY_SIZE = {50: "6.3 to 6.8", 100: "6.10 to 6.15", 250: "6.16 to 6.19", 500: "6.20 to 6.23", 1000: "6.24 to 6.27"}
 
 
-def collect(root):
-    """One row a run folder under `root`, in the order of the arms.
+def all_tables(root, frame, comparison):
+    """Every table of the report.
+
+    Args:
+        root: the grid's folder.
+        frame: `results.collect(root)`.
+        comparison: dict from protocol to `statistics.compare_arms` of its rows.
 
     Returns:
-        DataFrame with columns arm, protocol, accuracy, macro F1 (fractions), train, test, generated (images), steps,
-        seconds, seed and folder.
-
-    Raises:
-        ValueError: there is no finished run.
+        List of `Table`.
     """
-    rows = []
-    for path in sorted(Path(root).glob("*/result.json")):
-        result, config = runs.read_json(path), runs.read_json(path.with_name("config.json"))
-        rows.append(
-            {
-                "arm": result["arm"],
-                "protocol": result["protocol"],
-                "accuracy": result["scores"]["accuracy"],
-                "macro F1": result["scores"]["f1"],
-                **result["images"],
-                "steps": result["steps"],
-                "seconds": result["seconds"],
-                "seed": config["settings"]["seed"],
-                "folder": str(path.parent),
+    tables = [ciarp_2(frame), ciarp_3(frame, comparison)]
+    if (frame["variant"] == "by-accuracy").any():
+        tables += [checks.without_generated(root, frame), checks.selection_rules(root, frame)]
+    tables += [summary_6_39(frame), comparison_6_38(frame), vae_loss(root)]
+    tables += [by_size(frame, size, numbers) for size, numbers in BY_SIZE.items()]
+    tables += [feeding(frame, number) for number in published("thesis_methods")["table"].unique() if _feeding(number)]
+    return tables + per_class(root, frame)
+
+
+def scores(frame, protocol, arm, size, latent=None, injection="pages", metric="f1"):
+    """The obtained scores of one cell of a table, one a seed."""
+    rows = frame[(frame["protocol"] == protocol) & (frame["variant"] == "") & (frame["arm"] == arm)]
+    rows = rows[rows["size"] == size]
+    if "VAE" in arm:
+        rows = rows[rows["injection"] == injection]
+        if not (arm == "AUG+VAE" and protocol == "published"):
+            rows = rows[rows["latent"] == latent]
+    return rows[metric].to_numpy(float)
+
+
+def as_text(values, reference=None, scale=1, digits=4):
+    """An obtained cell as text, `reference` being the published number in the same unit."""
+    if not len(values):
+        return ""
+    found = statistics.summary(np.asarray(values) * scale)
+    mean, sd, low, high = (f"{x:.{digits}f}" for x in (found.mean, found.sd, found.low, found.high))
+    if found.n == 1:
+        return f"{mean} (1)"
+    text = f"{mean} ± {sd} ({found.n}) [{low}, {high}]"
+    if reference is None or np.isnan(reference):
+        return text
+    return f"{text}, {'in' if found.low <= reference <= found.high else 'out'}"
+
+
+def as_row(values, reference, scale=1):
+    """An obtained cell as numbers, for the CSV file."""
+    if not len(values):
+        return {"mean": np.nan, "sd": np.nan, "n": 0, "low": np.nan, "high": np.nan, "inside": ""}
+    found = statistics.summary(np.asarray(values) * scale)
+    inside = "" if found.n == 1 or np.isnan(reference) else bool(found.low <= reference <= found.high)
+    return {"mean": found.mean, "sd": found.sd, "n": found.n, "low": found.low, "high": found.high, "inside": inside}
+
+
+def protocols_in(frame):
+    """The protocols that were run, `fair` first; both columns are shown where nothing was."""
+    return [name for name in ("fair", "published") if (frame["protocol"] == name).any()] or ["fair"]
+
+
+def beside(frame, cells, rows, columns, scale):
+    """Lays published numbers and obtained ones side by side.
+
+    Args:
+        frame: `results.collect(root)`.
+        cells: DataFrame of published numbers: the columns named in `rows` and `columns`, `method` (an arm), `size`,
+            `latent`, `injection`, `metric` and `value`.
+        rows: names of the columns that make a row of the table.
+        columns: name of the column that makes a group of its columns.
+        scale: 100 for percent.
+
+    Returns:
+        wide: DataFrame of text with columns (group, "published" or "obtained, <protocol>").
+        tidy: one row a number and protocol, with numbers.
+    """
+    wide, tidy = {}, []
+    for cell in cells.to_dict("records"):
+        row = wide.setdefault(tuple(cell[name] for name in rows), {})
+        group, metric, value = cell[columns], cell["metric"], float(cell["value"])
+        row[group, "published"] = cell["printed"]
+        unit = {"loss": 1, "support": 1}.get(metric, scale)
+        digits = {"support": 0}.get(metric, 2 if unit == 100 else 4)
+        for protocol in protocols_in(frame):
+            found = scores(
+                frame, protocol, *(cell[name] for name in ("method", "size", "latent", "injection", "metric"))
+            )
+            row[group, f"obtained, {protocol}"] = as_text(found, value, unit, digits)
+            facts = {
+                name: cell[name] for name in ("table", "section", "size", "latent", "method", "injection", "metric")
             }
-        )
-    if not rows:
-        raise ValueError(f"{root}: no finished runs in it (train_cnn.py makes them)")
-    table = pd.DataFrame(rows)
-    table["arm"] = pd.Categorical(table["arm"], ARMS)
-    return table.sort_values(["protocol", "arm", "seed"])
+            numbers = as_row(found, value, unit)
+            tidy.append({**facts, "published": cell["printed"], "protocol": protocol, **numbers})
+    table = pd.DataFrame(list(wide.values()))
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    for k, name in reversed(list(enumerate(rows))):
+        table.insert(0, (name, ""), [key[k] for key in wide])
+    return table.fillna(""), pd.DataFrame(tidy)
 
 
-def main(argv=None):
-    parser = cli.ArgumentParser(__doc__)
-    parser.add_argument("root", help="folder that holds run folders")
-    table = collect(parser.parse_args(argv).root)
-    print(table.to_string(index=False, float_format="{:.4f}".format))
+def grid_table(name):
+    """A published table of macro F1 by latent size and training size, as `beside` takes it."""
+    table = published(name)
+    value = "f1_percent" if "f1_percent" in table else "f1"
+    return table.assign(injection="pages", metric="f1", value=table[value], printed=table[value].map(_printed(value)))
 
 
-if __name__ == "__main__":
-    cli.run(main)
+def _printed(column):
+    return ("{:.2f}" if column == "f1_percent" else "{:.4f}").format
+
+
+def ciarp_2(frame):
+    wide, tidy = beside(frame, grid_table("ciarp_2"), ["latent", "size"], "method", 100)
+    title = "Macro F1 in percent, by latent size and number of training images"
+    return Table("ciarp-2", title, "CIARP 2018, Table 2", wide, f"{NOTE} {BLIND}", commands(frame), tidy)
+
+
+def ciarp_3(frame, comparison):
+    """Which arm beats which, by Wilcoxon's test: published, and obtained with Holm's correction and effect sizes."""
+    rows = []
+    for protocol in protocols_in(frame):
+        for _, pair in comparison.get(protocol, pd.DataFrame()).iterrows():
+            row = {
+                "arms": f"{pair['row']} against {pair['column']}",
+                "published": pair["published"],
+                "protocol": protocol,
+            }
+            if pair["n"]:
+                row |= {
+                    "obtained": pair["outcome"],
+                    "with Holm's correction": pair["outcome_holm"],
+                    "pairs": str(pair["n"]),
+                    "mean difference (points)": f"{100 * pair['mean_difference']:+.2f}",
+                    "p": f"{pair['p']:.2g}",
+                    "p, Holm": f"{pair['p_holm']:.2g}",
+                    "smallest p possible": f"{pair['min_p']:.2g}",
+                    "rank-biserial r": f"{pair['rank_biserial']:+.2f}",
+                    "d_z": "" if np.isnan(pair["d_z"]) else f"{pair['d_z']:+.2f}",
+                }
+            rows.append(row)
+    columns = ["arms", "published", "protocol", "obtained", "with Holm's correction", "pairs"]
+    columns += ["mean difference (points)", "p", "p, Holm", "smallest p possible", "rank-biserial r", "d_z"]
+    wide = pd.DataFrame(rows, columns=columns).fillna("")
+    note = (
+        "Wilcoxon's signed-rank test on macro F1, two-sided, p < 0.01, as published. A pair is one size and seed, "
+        "averaged over the latent sizes. Where the smallest p that so few pairs can give is not below 0.01, no outcome "
+        "is decided. Effect sizes: r is the matched-pairs rank-biserial correlation, d_z Cohen's d of the differences."
+    )
+    tidy = pd.concat([table.assign(protocol=name) for name, table in comparison.items()]) if comparison else None
+    return Table("ciarp-3", "Which arm beats which", "CIARP 2018, Table 3", wide, note, commands(frame), tidy)
+
+
+def commands(frame, size=None):
+    """The command lines behind a table."""
+    rows = frame[frame["variant"] == ""]
+    return list(rows["command"] if size is None else rows.loc[rows["size"] == size, "command"])
+
+
+def summary_6_39(frame):
+    wide, tidy = beside(frame, grid_table("thesis_6.39"), ["latent", "size"], "method", 1)
+    title = "Macro F1 by latent size and number of training images"
+    return Table(
+        "thesis-6.39", title, "Thesis, Table 6.39, section 6.7", wide, f"{NOTE} {BLIND}", commands(frame), tidy
+    )
+
+
+def comparison_6_38(frame):
+    wide, tidy = beside(frame, grid_table("thesis_6.38"), ["size"], "method", 1)
+    title = "Macro F1 of classic augmentation, alone and with generated images (latent size 3)"
+    return Table("thesis-6.38", title, "Thesis, Table 6.38, section 6.6.2", wide, NOTE, commands(frame), tidy)
+
+
+def methods(tables=None):
+    """The thesis' tables by method and metric, as `beside` takes them: OLD VAE is what the table calls so."""
+    table = published("thesis_methods")
+    table = table.assign(
+        label=table["method"],
+        method=table["method"].replace({"OLD VAE": "VAE", "NEW VAE": "VAE"}),
+        injection=table["injection"].fillna(""),
+        printed=[
+            f"{value:.0f}" if metric == "support" else f"{value:.4f}"
+            for value, metric in zip(table["value"], table["metric"], strict=True)
+        ],
+    )
+    return table if tables is None else table[table["table"].isin(tables)]
+
+
+def _feeding(number):
+    return 28 <= int(number.partition(".")[2]) <= 37
+
+
+def by_size(frame, size, numbers):
+    """The average results of one size (thesis 6.3): the VAE's images all at once, two latent dimensions."""
+    cells = methods()
+    cells = cells[(cells["size"] == size) & ~cells["table"].map(_feeding)]
+    wide, tidy = beside(frame, cells, ["table", "metric"], "label", 1)
+    title = f"Average results with {size} training images, 2-D latent space, all generated images at once"
+    source = f"Thesis, Tables {numbers}, section {cells['section'].iloc[0]}"
+    note = f"{NOTE} Tables that print one method repeat what the last of them sums up."
+    return Table(f"thesis-{numbers.replace(' to ', '-')}", title, source, wide, note, commands(frame, size), tidy)
+
+
+def feeding(frame, number):
+    """Tables 6.28 to 6.37: all generated images at once or in pages, two latent dimensions or three."""
+    cells = methods([number])
+    size, second = cells["size"].iloc[0], int(number.partition(".")[2]) > 32
+    wide, tidy = beside(frame, cells, ["metric"], "label", 1)
+    what = (
+        "in pages: OLD VAE with 2 latent dimensions, NEW VAE with 3"
+        if second
+        else "OLD VAE all at once, NEW VAE in pages"
+    )
+    title = f"Generated images {what}; {size} training images"
+    source = f"Thesis, Table {number}, section {cells['section'].iloc[0]}"
+    return Table(f"thesis-{number}", title, source, wide, NOTE, commands(frame, size), tidy)
+
+
+def per_class(root, frame):
+    """Tables 6.2, 6.4, 6.6, 6.9, 6.11 and 6.13: precision, recall and F1 of each digit, means over the seeds."""
+    tables = []
+    for number, cells in published("thesis_per_class").groupby("table", sort=False):
+        size, method = cells["size"].iloc[0], cells["method"].iloc[0]
+        wide = cells.pivot(index="class", columns="metric", values="value")[["precision", "recall", "f1"]]
+        wide = wide.map("{:.2f}".format)
+        wide.columns = pd.MultiIndex.from_product([wide.columns, ["published"]])
+        for protocol in protocols_in(frame):
+            rows = frame[(frame["protocol"] == protocol) & (frame["variant"] == "") & (frame["size"] == size)]
+            rows = rows[
+                (rows["arm"] == method) & ((method != "VAE") | ((rows["injection"] == "all") & (rows["latent"] == 2)))
+            ]
+            found = [_by_class(root, key) for key in rows["key"]]
+            for k, metric in enumerate(("precision", "recall", "f1")):
+                for name in wide.index:
+                    values = [by_class[str(name)][k] for by_class in found if str(name) in by_class]
+                    wide.loc[name, (metric, f"obtained, {protocol}")] = (
+                        f"{np.mean(values):.2f} ({len(values)})" if values else ""
+                    )
+        wide = wide[[(m, c) for m in ("precision", "recall", "f1") for c in wide[m].columns]].reset_index()
+        title = f"{method} with {size} training images, by digit"
+        source = f"Thesis, Table {number}, section {cells['section'].iloc[0]}"
+        note = "Obtained: mean (seeds). An empty cell was not run."
+        tables.append(Table(f"thesis-{number}", title, source, wide, note, commands(rows)))
+    return tables
+
+
+def _by_class(root, key):
+    """Precision, recall and F1 of each class of one classifier, from its confusion matrix."""
+    result = runs.read_json(Path(root) / key / "result.json")
+    matrix = np.array(result["confusion"], float)  # rows true, columns predicted
+    hits = np.diag(matrix)
+    precision, recall = hits / np.maximum(matrix.sum(axis=0), 1), hits / np.maximum(matrix.sum(axis=1), 1)
+    f1 = 2 * hits / np.maximum(matrix.sum(axis=0) + matrix.sum(axis=1), 1)
+    return {name: (precision[k], recall[k], f1[k]) for k, name in enumerate(result["classes"])}
+
+
+def vae_loss(root):
+    """Table 6.1: the validation loss of a VAE of one class, by epochs and images."""
+    root, cells = Path(root), published("thesis_6.1")
+    wide, tidy, lines = {}, [], []
+    folders = sorted(root.glob("vae-loss/*-seed*/*"))
+    for _, cell in cells.iterrows():
+        row = wide.setdefault(cell["images"], {})
+        found = []
+        for folder in folders:
+            if folder.parent.name.startswith(f"{cell['images']}-seed"):
+                history = pd.read_csv(folder / "loss.csv")
+                found += list(history.loc[history["epoch"] == cell["epochs"], "val_loss"])
+                lines.append(runs.read_json(record_path(root, folder.parent.relative_to(root).as_posix()))["command"])
+        row[f"{cell['epochs']} epochs", "published"] = f"{cell['val_loss']:.2f}"
+        row[f"{cell['epochs']} epochs", "obtained"] = as_text(found, cell["val_loss"], digits=2)
+        facts = {name: cell[name] for name in ("table", "section", "images", "epochs")}
+        tidy.append({**facts, "published": cell["val_loss"], **as_row(found, cell["val_loss"])})
+    table = pd.DataFrame(list(wide.values()))
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    table.insert(0, ("images", ""), list(wide))
+    title = "Validation loss of a VAE of one digit (nats an image)"
+    return Table(
+        "thesis-6.1", title, "Thesis, Table 6.1, section 6.2.1", table, NOTE, sorted(set(lines)), pd.DataFrame(tidy)
+    )

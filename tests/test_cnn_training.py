@@ -1,6 +1,7 @@
 """Training a real, tiny classifier: its steps, when it stops, which weights it keeps; and the classic augmentation."""
 
 import itertools
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -187,6 +188,23 @@ def test_inexpert_augmentation_is_everything_at_once_and_fits_the_whitening():
     assert (generator.zca_whitening, generator.zca_epsilon) == (True, 1e-6)
     np.testing.assert_allclose(generator.mean.ravel(), images.mean(), rtol=1e-5)
     assert generator.zca_whitening_matrix.shape == (64, 64)
+
+
+def test_lessons_lead_from_the_inexpert_settings_to_the_suitable_ones():
+    steps = [augmentation.inexpert(lessons) for lessons in range(7)]
+    assert steps[0] == augmentation.INEXPERT
+    changed = [{name for name in old if old[name] != new[name]} for old, new in pairwise(steps)]
+    assert changed == [
+        {"zca_whitening"},
+        {"horizontal_flip", "vertical_flip"},
+        {"zoom_range"},
+        {"shear_range"},
+        {"width_shift_range", "height_shift_range"},
+        {"rotation_range"},
+    ]
+    images = np.random.default_rng(0).random((3, 8, 8, 1), dtype=np.float32)
+    last, suitable = (augmentation.Augmentation(images, 5, s)(images) for s in (steps[6], augmentation.SUITABLE))
+    np.testing.assert_array_equal(last, suitable)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

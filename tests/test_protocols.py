@@ -1,5 +1,6 @@
 """The four arms under the two protocols: their schedules, and what a classifier is fed because of them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -75,6 +76,24 @@ def test_published_is_the_released_code_arm_by_arm(arm, steps, page_size, augmen
 )
 def test_published_arms_differ_in_their_steps(num_train, steps):
     assert {arm: published(arm, num_train, 25_000).steps_per_epoch for arm in ARMS} == steps
+
+
+@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize(
+    ("select", "monitor", "patience"),
+    [("loss", "val_loss", 10), ("accuracy", "val_accuracy", None), ("last", None, None)],
+)
+def test_one_rule_for_all_published_arms_changes_nothing_but_the_rule(arm, select, monitor, patience):
+    own, ours = published(arm, 50, 25_000), published(arm, 50, 25_000, select=select)
+    assert (ours.monitor, ours.patience) == (monitor, patience)
+    assert f"--select {select}" in ours.remark
+    assert own.remark in ours.remark
+    assert replace(ours, monitor=own.monitor, patience=own.patience, remark=own.remark) == own
+
+
+def test_augmentation_picked_by_accuracy_is_all_that_the_released_aug_vae_is():
+    released, without = published("AUG+VAE", 50, 25_000), published("AUG", 50, select="accuracy")
+    assert replace(without, arm="AUG+VAE", remark=released.remark) == released
 
 
 def test_published_takes_other_epochs_batches_and_pages():

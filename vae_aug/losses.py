@@ -2,12 +2,15 @@
 
 `thesis` follows the released code of Garay-Maestre (2018): the KL term is averaged over the latent dimensions, and the
 noise is scaled by exp(z_log_var), although the KL term reads the same tensor as a log-variance. `elbo` is the evidence
-lower bound of Kingma & Welling (2014): the KL term is summed, the noise scaled by exp(z_log_var / 2).
+lower bound of Kingma & Welling (2014): the KL term is summed, the noise scaled by exp(z_log_var / 2). Two more take
+one term of it alone, to look at (thesis, figs 2.3.3 and 2.4.5): `reconstruction` is an autoencoder, without noise; `kl`
+pulls every image to N(0, 1) and learns nothing about it.
 """
 
 from keras import losses, ops
 
-OBJECTIVES = ("thesis", "elbo")
+OBJECTIVES = ("thesis", "elbo", "reconstruction", "kl")
+WEIGHTS = {"reconstruction": (1.0, 0.0), "kl": (0.0, 1.0)}  # of the two terms, else both 1
 
 
 def check_objective(objective):
@@ -48,5 +51,10 @@ def kl_divergence(z_mean, z_log_var, objective="elbo"):
 
 
 def posterior_std(z_log_var, objective="elbo"):
-    """Standard deviation of the noise added to z_mean: exp(z_log_var / 2), for `"thesis"` exp(z_log_var)."""
+    """Standard deviation of the noise added to z_mean: exp(z_log_var / 2), for `"thesis"` exp(z_log_var).
+
+    Zero for `"reconstruction"`.
+    """
+    if objective == "reconstruction":
+        return ops.zeros_like(z_log_var)
     return ops.exp(z_log_var if objective == "thesis" else z_log_var / 2)

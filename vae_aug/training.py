@@ -18,7 +18,7 @@ def build(architecture, image_shape, latent_dim, objective="thesis", seed=0):
         architecture: `"conv"`, `"dense"` or `"autoencoder"`.
         image_shape: `(height, width, channels)`.
         latent_dim: size of the latent space.
-        objective: `"thesis"` or `"elbo"`; an autoencoder has its own loss.
+        objective: one of `losses.OBJECTIVES`; an autoencoder has its own loss.
         seed: integer seed of the sampling noise.
     """
     if architecture == "autoencoder":

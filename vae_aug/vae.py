@@ -14,7 +14,8 @@ class VariationalAutoencoder(keras.Model):
     Args:
         encoder: maps images to z_mean and z_log_var.
         decoder: maps latents to images in [0, 1].
-        objective: `"thesis"` (the released code) or `"elbo"` (the standard one), see `vae_aug.losses`.
+        objective: `"thesis"` (the released code), `"elbo"` (the standard one), or one term of it alone,
+            `"reconstruction"` or `"kl"`; see `vae_aug.losses`.
         seed: integer seed of the sampling noise.
 
     Call arguments:
@@ -48,7 +49,9 @@ class VariationalAutoencoder(keras.Model):
         kl = losses.kl_divergence(y_pred["z_mean"], y_pred["z_log_var"], self.objective)  # (batch,)
         self.reconstruction_tracker.update_state(reconstruction)
         self.kl_tracker.update_state(kl)
-        return ops.mean(reconstruction + kl)
+        # A term that does not count weighs 0, and is not left out: its variables would have no gradients.
+        of_reconstruction, of_kl = losses.WEIGHTS.get(self.objective, (1.0, 1.0))
+        return ops.mean(of_reconstruction * reconstruction + of_kl * kl)
 
     def get_config(self):
         return {

@@ -1,0 +1,172 @@
+"""The cells of the thesis' grid, as a pure function of the flags and of the classes that the data has.
+
+Cells share what they can: the VAEs of one (size, latent, seed) serve both arms with generated images under both
+protocols; CNN, AUG and the published AUG+VAE, which sees no generated image, are trained once for all latent sizes.
+"""
+
+import math
+from pathlib import PurePosixPath
+
+from cnn import protocols
+from experiments import cost
+from experiments.cells import Cell
+
+FIRST_SEED = 42
+ARMS = ("cnn", "vae", "aug", "aug+vae", "vae-all")
+PARTS = ("arms", "checks", "vae-loss", "latent-spaces", "augmentation")
+TERMS = ("reconstruction", "kl", "thesis")  # figs 2.3.3, 2.4.5 and 2.4.6
+LOSS_EPOCHS = 500  # of Table 6.1
+JOINT_IMAGES, JOINT_EPOCHS = 100, 50
+DATA = PurePosixPath("data")
+
+
+class Grid:
+    """Builds the cells: `Grid(args, classes).cells` is a dict from key to `Cell`, in the order in which they run.
+
+    Args:
+        args: what `thesis.parse_args` returns.
+        classes: dict from class name to its number of training images.
+    """
+
+    def __init__(self, args, classes):
+        self.args, self.num_classes, self.cells = args, len(classes), {}
+        self.seeds = range(FIRST_SEED, FIRST_SEED + args.seeds)
+        self.sizes = per_class(args, classes)
+        self.protocols = ("fair", "published") if args.protocol == "both" else (args.protocol,)
+        # Seed by seed, smallest first: whenever it stops, what is there is a smaller grid of the same kind.
+        for seed in self.seeds:
+            for size, num in sorted(self.sizes.items()):
+                if "arms" in args.parts:
+                    self.add_arms(size, num, seed)
+                if "checks" in args.parts and "published" in self.protocols:
+                    for arm in (arm for arm in ("cnn", "aug") if arm in args.arms):
+                        self.add_classifier(arm, "published", size, num, None, seed, select="accuracy")
+        first, available = next(iter(classes)), min(classes.values())
+        if "latent-spaces" in args.parts:
+            for term in TERMS:
+                self.add_joint(term, min(JOINT_IMAGES, available))
+        if "vae-loss" in args.parts:
+            for num in args.loss_images:
+                if num <= classes[first]:
+                    for seed in self.seeds:
+                        self.add_loss(first, num, seed)
+        if "augmentation" in args.parts:
+            size, num = min(self.sizes.items())
+            for seed in self.seeds:
+                for lessons in range(6):
+                    self.add_classifier("aug", self.protocols[0], size, num, None, seed, bad=lessons)
+
+    def add(self, key, script, flags, needs, work, disk, **facts):
+        self.cells.setdefault(key, Cell(key, script, tuple(flags), tuple(needs), work, disk, facts))
+        return key
+
+    def common(self, seed, images=True):
+        args = self.args
+        shape = {"size": args.size, "color": args.color} if images else {}
+        return given(**shape, seed=seed, devices=args.devices, deterministic=args.deterministic)
+
+    def add_arms(self, size, num, seed):
+        for arm in self.args.arms:
+            for protocol in self.protocols:
+                blind = (arm, protocol) == ("aug+vae", "published")
+                latents = self.args.latent[: 1 if blind else None] if "vae" in arm else (None,)
+                for latent in latents:
+                    self.add_classifier(arm, protocol, size, num, latent, seed)
+
+    def add_generator(self, size, num, latent, seed):
+        """The VAEs of one (size, latent, seed) and their images; returns the key of the images."""
+        args, name = self.args, f"{size}-latent{latent}-seed{seed}"
+        models = f"models/{name}"
+        flags = ["--all", "-path", DATA, "--images", num, "--latent", latent, *given(epochs=args.epochs)]
+        flags += ["--out", PurePosixPath(models), *self.common(seed)]
+        costs = cost.models(self.num_classes, num, args.epochs or 350)
+        self.add(models, "train_vae", flags, ["data"], *costs, size=size, latent=latent, seed=seed)
+        flags = ["-models", PurePosixPath(models), "-out", PurePosixPath(f"gen/{name}"), "--count", args.count]
+        flags += self.common(seed, images=False)
+        costs = cost.generation(self.num_classes, args.count)
+        return self.add(f"gen/{name}", "generate", flags, [models], *costs, size=size, latent=latent, seed=seed)
+
+    def add_classifier(self, arm, protocol, size, num, latent, seed, select=None, bad=None):
+        """One classifier of one arm; with `select` or `bad` a variant of it."""
+        args, needs = self.args, ["data"]
+        flags = ["-path", DATA, "-limtr", num, "--protocol", protocol]
+        flags += given(limte=args.limte, e=args.e, precision=args.precision)
+        if latent:
+            needs.append(self.add_generator(size, num, latent, seed))
+            flags += ["-vae", PurePosixPath(needs[-1])]
+        if arm == "vae-all":
+            flags += ["--injection", "all"]
+        if arm.startswith("aug"):
+            flags += ["--aug"] if bad is None else ["--bad", bad]
+        flags += given(steps=args.steps if protocol == "fair" else None, select=select)
+        variant = f"by-{select}" if select else "" if bad is None else f"bad{bad}"
+        blind = (arm, protocol) == ("aug+vae", "published")
+        parts = [protocol, arm, variant, size, f"latent{latent}" if latent and not blind else "", f"seed{seed}"]
+        key = f"classifiers/{'-'.join(str(part) for part in parts if part != '')}"
+        flags += ["--out", PurePosixPath(key), *self.common(seed)]
+        costs = self.cost_of_classifier(arm, protocol, size, select)
+        facts = {"arm": arm, "latent": latent, "variant": variant}
+        self.add(key, "train_cnn", flags, needs, *costs, **facts)
+
+    def cost_of_classifier(self, arm, protocol, size, select):
+        args = self.args
+        num_test = self.num_classes * (args.limte if args.limte > 0 else 200)
+        if protocol == "fair":
+            return cost.classifier(args.steps or 3000, 1, num_test, args.precision)
+        page = {"vae": protocols.PAGE_SIZES["VAE"], "vae-all": self.num_classes * args.count}.get(arm, 0)
+        stopped = {"cnn": 25, "aug": 25, "vae-all": 15}  # where the rule stopped them here, more or less
+        epochs = min(args.e or 60, stopped.get(arm, 60) if not select else 60)
+        steps = epochs * (size if arm.startswith("aug") else math.ceil((size + page) / 32))
+        return cost.classifier(steps, epochs + 1, num_test, args.precision)
+
+    def add_joint(self, term, num):
+        """One VAE for all classes, with a term of its loss or both."""
+        key = f"joint/{term}-seed{FIRST_SEED}"
+        epochs = self.args.epochs or JOINT_EPOCHS
+        flags = ["--joint", "-path", DATA, "--images", num, "--latent", 2, "--epochs", epochs, "--objective", term]
+        flags += ["--out", PurePosixPath(key), *self.common(FIRST_SEED)]
+        costs = cost.models(1, num * self.num_classes, epochs)
+        self.add(key, "train_vae", flags, ["data"], *costs, term=term)
+
+    def add_loss(self, class_name, num, seed):
+        """One VAE of one class, trained for long (thesis 6.2.1)."""
+        key = f"vae-loss/{num}-seed{seed}"
+        epochs = self.args.epochs or LOSS_EPOCHS
+        flags = ["--digit", class_name, "-path", DATA, "--images", num, "--latent", 2, "--epochs", epochs]
+        flags += ["--out", PurePosixPath(key), *self.common(seed)]
+        self.add(key, "train_vae", flags, ["data"], *cost.models(1, num, epochs), images=num, seed=seed)
+
+
+def per_class(args, classes):
+    """Training images a class: {images in all: images a class}.
+
+    Raises:
+        ValueError: a total is no multiple of the number of classes, or does not suit the data or a VAE.
+    """
+    if args.per_class:
+        sizes = {size * len(classes): size for size in args.sizes}
+    else:
+        for size in args.sizes:
+            if size % len(classes):
+                raise ValueError(f"--sizes {size}: not a multiple of the {len(classes)} classes")
+        sizes = {size: size // len(classes) for size in args.sizes}
+    scarcest = min(classes, key=classes.get)
+    for total, num in sizes.items():
+        shown = num if args.per_class else total
+        if num > classes[scarcest]:
+            raise ValueError(f"--sizes {shown}: {num} images a class, but class {scarcest} has {classes[scarcest]}")
+        if num == 1 and any("vae" in arm for arm in args.arms):
+            raise ValueError(f"--sizes {shown}: a VAE needs at least 2 images a class")
+    return sizes
+
+
+def given(**flags):
+    """Flags that were given, as a command line: `given(steps=500, e=None)` is `["--steps", 500]`."""
+    line = []
+    for name, value in flags.items():
+        flag = f"-{name}" if name in ("e", "limte") else f"--{name}"
+        if value is True:
+            line.append(flag)
+        elif value not in (None, False):
+            line += [flag, *value] if isinstance(value, list) else [flag, value]
+    return line

@@ -1,0 +1,179 @@
+"""Runs the cells of a grid in worker processes of this machine, or in whatever other pool it is given.
+
+A pool has `slots`, `submit(cell)`, which returns a `concurrent.futures.Future`, `collect`, `renew` and `close`; see
+`Machine` here and `cluster.Cluster`.
+"""
+
+import contextlib
+import fcntl
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from joblib.externals import loky
+
+import cli
+from experiments import cells as steps
+from experiments import cost
+from experiments.cells import CellFailed, is_done, log_path
+
+ATTEMPTS = 3  # of a cell whose worker died under it
+
+
+@contextlib.contextmanager
+def locked(root):
+    """Holds the grid's folder for one run; a second one says so and waits. The system frees it when a run dies."""
+    root = Path(root)
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            print(f"{root}: another run works on it (process {file.read().strip() or '?'}); waiting for it", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        with (root / ".workers").open("a") as workers:  # those of a run that was killed end within a second
+            fcntl.flock(workers, fcntl.LOCK_EX)
+        yield
+
+
+def plan(grid, root):
+    """The cells that have to run, in the grid's order: those not done that are wanted, and what they need.
+
+    A cell whose folder only other cells read (models, generated images) is wanted only if one of those is not done.
+    """
+    read = {need for cell in grid.values() for need in cell.needs}
+    todo = {}
+
+    def want(key):
+        if key in grid and key not in todo and not is_done(root, key):
+            for need in grid[key].needs:
+                want(need)
+            todo[key] = grid[key]
+
+    for key in grid:
+        if key not in read:
+            want(key)
+    return todo
+
+
+class Machine:
+    """Worker processes on this machine: joblib's loky, each with its share of the cores."""
+
+    def __init__(self, root, jobs=None):
+        self.root, self.slots = Path(root), jobs or os.cpu_count() or 1
+        self.executor = None
+
+    def submit(self, cell):
+        if self.executor is None:
+            threads = str(max(1, (os.cpu_count() or 1) // self.slots))
+            names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+            environment = {name: os.environ.get(name, threads) for name in names}
+            self.executor = loky.ProcessPoolExecutor(
+                self.slots, env=environment, initializer=_guard, initargs=(os.getpid(), self.root)
+            )
+        return self.executor.submit(steps.run, cell, self.root)
+
+    def collect(self, cell, future):
+        """Seconds that the cell took; raises `CellFailed`, or `BrokenProcessPool` if a worker died."""
+        return future.result()
+
+    def renew(self):
+        """After a worker died: loky gives such an executor up, so the next cell gets a new one."""
+        self.close(kill=True)
+
+    def close(self, kill=False):
+        if self.executor is not None:
+            self.executor.shutdown(wait=True, kill_workers=kill)
+        self.executor = None
+
+
+def _guard(parent, root):
+    """Ends this worker when the run that started it was killed, and until then keeps the next one from starting."""
+    workers = (root / ".workers").open("a")  # held open, and so locked, as long as this process lives
+    fcntl.flock(workers, fcntl.LOCK_SH)
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        workers.close()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _state(grid, root, waiting, running, failed):
+    """What the progress bar says beside the count: failures, cells at work, time left."""
+    left = [*waiting.values(), *(grid[key] for key in running.values())]
+    seconds = cost.estimate(left, cost.scales(grid, root)) / max(len(running), 1)
+    return f"{len(failed)} failed, {len(running)} at work, about {cost.words(seconds)} left"
+
+
+def run(grid, root, pool):
+    """Runs what is not done.
+
+    Args:
+        grid: dict from key to `Cell`.
+        root: the grid's folder.
+        pool: a `Machine` or a `Cluster`.
+
+    Returns:
+        dict from the key of each cell that failed to its one-line error.
+    """
+    try:
+        failed = _loop(grid, root, pool)
+    except BaseException:
+        pool.close(kill=True)
+        raise
+    pool.close()
+    return failed
+
+
+def _loop(grid, root, pool):
+    waiting, running, failed, strikes = plan(grid, root), {}, {}, Counter()
+    with cli.progress(total=len(waiting), unit="cell", desc="cells") as bar:
+        while waiting or running:
+            _submit_ready(pool, waiting, running)
+            bar.set_postfix_str(_state(grid, root, waiting, running, failed), refresh=sys.stderr.isatty())
+            broken = False
+            for future in wait(running, timeout=5, return_when=FIRST_COMPLETED).done:
+                key = running.pop(future)
+                try:
+                    pool.collect(grid[key], future)
+                except CellFailed as error:
+                    failed[key] = str(error)
+                except BrokenProcessPool:
+                    broken, strikes[key] = True, strikes[key] + 1
+                    if strikes[key] < ATTEMPTS:
+                        waiting = {key: grid[key], **waiting}
+                        continue
+                    failed[key] = f"its worker died {ATTEMPTS} times (out of memory?)"
+                bar.update()
+                if key in failed:
+                    bar.write(f"failed: {key}: {failed[key]}; {log_path(root, key)}", file=sys.stderr)
+            if broken:  # and with it every other cell at work
+                waiting = {**{key: grid[key] for key in running.values()}, **waiting}
+                running.clear()
+                pool.renew()
+            for key in [key for key, cell in waiting.items() if any(need in failed for need in cell.needs)]:
+                failed[key] = f"needs {next(need for need in waiting.pop(key).needs if need in failed)}, which failed"
+                bar.update()
+    return failed
+
+
+def _submit_ready(pool, waiting, running):
+    """Gives the pool the first cells whose needs are met, as many as it has room for."""
+    for key, cell in list(waiting.items()):
+        if len(running) >= pool.slots:
+            return
+        if not any(need in waiting or need in running.values() for need in cell.needs):
+            running[pool.submit(cell)] = key
+            del waiting[key]

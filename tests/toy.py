@@ -1,0 +1,37 @@
+"""A cell's script that needs no Keras: adds numbers, slowly if told so. `experiments.cells` calls its `main`."""
+
+import argparse
+import os
+import signal
+import time
+from pathlib import Path
+
+import runs
+
+
+def main(argv):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--add", type=float, default=0)
+    parser.add_argument("--needs", nargs="*", default=[])
+    parser.add_argument("--sleep", type=float, default=0)
+    parser.add_argument("--trace", help="file that gets a line, with the process, each time this runs")
+    parser.add_argument("--unless", help="fails unless this file is there")
+    parser.add_argument("--die-unless", help="dies unless this file is there, which it makes; or always")
+    args = parser.parse_args(argv)
+    total = args.add + sum(runs.read_json(Path(need) / "number.json") for need in args.needs)
+    if runs.finished(args.out, {"add": args.add}, {}):
+        return
+    with runs.writing(args.out, {"add": args.add}, {}) as folder:
+        if args.trace:
+            with open(args.trace, "a") as trace:
+                trace.write(f"{Path(args.out).name} {os.getpid()}\n")
+        print(f"adding {args.add}")
+        if args.unless and not Path(args.unless).exists():
+            raise ValueError(f"{args.unless} is\nnot there")
+        if args.die_unless and not Path(args.die_unless).exists():
+            if args.die_unless != "always":
+                Path(args.die_unless).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(args.sleep)
+        runs.write_json(folder / "number.json", total)
