@@ -5,6 +5,7 @@ A step writes into a hidden sibling of its folder and renames it last, so a fold
 and `environment` (command, versions, machine), which does not.
 """
 
+import contextlib
 import glob
 import json
 import logging
@@ -13,7 +14,6 @@ import platform
 import shutil
 import sys
 import tempfile
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -67,7 +67,7 @@ def short(value):
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-@contextmanager
+@contextlib.contextmanager
 def writing(folder, settings, data, marker="config.json"):
     """Yields a temporary sibling of `folder` to write into; renames it to `folder` when the block ends well.
 
@@ -122,9 +122,18 @@ def environment():
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "versions": versions,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def _processor():
+    """The processor's name, where the system tells it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    return platform.processor() or platform.machine()
 
 
 def write_json(path, content):

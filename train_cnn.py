@@ -20,7 +20,7 @@ import cli
 import plots
 import runs
 import runtime
-from cnn import injection, metrics, protocols
+from cnn import injection, lessons, metrics, protocols
 from images import folders, splits
 
 
@@ -169,7 +169,7 @@ def fit(args, schedule, real, test, generated, num_classes):
     generated = as_batch(*generated, num_classes) if generated else None
     augment = None
     if schedule.augmented:
-        settings = augmentation.SUITABLE if args.bad is None else augmentation.inexpert(args.bad)
+        settings = lessons.SUITABLE if args.bad is None else lessons.inexpert(args.bad)
         augment = augmentation.Augmentation(real[0], runtime.derive_seed(args.seed, "augmentation"), settings)
     batches = injection.batches(real, generated, schedule, runtime.derive_seed(args.seed, "batches"), augment)
     with scope():

@@ -94,9 +94,9 @@ def without_generated(root, frame):
                     "training images": released["size"],
                     "seed": released["seed"],
                     "AUG+VAE as released: loss": f"{released['loss']:.6f}",
-                    "macro F1": f"{released['f1']:.6f}",
+                    "AUG+VAE as released: macro F1": f"{released['f1']:.6f}",
                     "AUG, same rule, no generated folder: loss": f"{without['loss']:.6f}",
-                    "macro F1 ": f"{without['f1']:.6f}",
+                    "AUG, same rule, no generated folder: macro F1": f"{without['f1']:.6f}",
                     "equal, confusion matrix included": "yes" if equal else "no",
                 }
             )

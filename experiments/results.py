@@ -131,8 +131,8 @@ def main(argv=None):
 def show(frame):
     """Prints the scores, a row a classifier."""
     columns = "protocol arm variant size latent seed accuracy f1 generated steps seconds key".split()
-    used = [name for name in columns if frame[name].astype(str).isin(["", "<NA>"]).sum() < len(frame)]
-    table = frame[used].astype({"latent": str}).replace("<NA>", "") if "latent" in used else frame[used]
+    used = [name for name in columns if not (frame[name].isna() | (frame[name].astype(object) == "")).all()]
+    table = frame[used].assign(**({"latent": frame["latent"].astype(object).fillna("")} if "latent" in used else {}))
     print(table.to_string(index=False, float_format="{:.4f}".format))
 
 

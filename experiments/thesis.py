@@ -9,7 +9,11 @@ Example ./reproduce.sh thesis --sizes 50 --latent 3 --seeds 5 --parts arms --pre
         5 seeds of the four arms in the fair protocol on MNIST: 75 min on 2 cores
 """
 
+import argparse
 import os
+import re
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,7 +21,7 @@ import cli
 import prepare_data
 import runs
 import runtime
-from experiments import cost, data, schedule
+from experiments import claims, cost, data, figures, report, results, schedule, statistics, tables
 from experiments.cells import is_done
 from experiments.grid import ARMS, FIRST_SEED, PARTS, Grid
 
@@ -33,6 +37,8 @@ QUICK = {
     "limte": -1,
     "out": "runs/quick",
 }
+
+PAIRS = (("VAE", "CNN", "the plain CNN"), ("AUG+VAE", "AUG", "classic augmentation"))
 
 
 def parse_args(argv=None):
@@ -71,7 +77,9 @@ def parse_args(argv=None):
     parser.add_argument("--out", default="runs/thesis", help="folder of the grid (--quick: runs/quick)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=cli.positive, help="worker processes (default: one a core, on GPUs one)")
-    where.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="run the cells on this Dask cluster")
+    where.add_argument(
+        "--scheduler", type=address, metavar="tcp://HOST:PORT", help="run the cells on this Dask cluster"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print cells, what is done, time and disk; run nothing")
     passed = parser.add_argument_group("passed on to the steps")
     passed.add_argument("--steps", type=cli.positive, help="train_cnn.py, fair protocol (default: 3000)")
@@ -93,6 +101,13 @@ def parse_args(argv=None):
     else:
         args.dataset = args.dataset or "mnist"
     return args
+
+
+def address(text):
+    """Checks a `--scheduler` value."""
+    if not re.fullmatch(r"(tcp|tls|ucx|wss?)://[^\s/]+:\d+", text):
+        raise argparse.ArgumentTypeError(f"expected tcp://HOST:PORT, received {text!r}")
+    return text
 
 
 def preview(cells, root):
@@ -124,6 +139,63 @@ def make_pool(args, root):
     return Cluster(root, args.scheduler)
 
 
+def write_report(root):
+    """Writes tables, figures and the page of what is done so far; returns the page's path."""
+    frame = results.collect(root)
+    by_protocol = {name: frame[frame["protocol"] == name] for name in frame["protocol"].unique()}
+    comparison = {name: statistics.compare_arms(rows) for name, rows in by_protocol.items()}
+    folder, partial = root / "report", root / ".report.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    made = tables.all_tables(root, frame, comparison)
+    for table in made:
+        report.write_table(table, partial / "tables")
+    drawn = figures.all_figures(root, frame, partial / "figures")
+    headline = {"title": "Does generated data help where images are scarce?", "lead": lead(by_protocol)}
+    page = partial / "report.html"
+    report.write_page(page, headline, facts(root), claims.judge(frame), made, drawn, partial / "tables")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return folder / "report.html"
+
+
+def lead(by_protocol):
+    """The page's first sentences: what generated images gained, protocol by protocol."""
+    if not by_protocol:
+        return ["No classifier is finished yet."]
+    sentences = []
+    for protocol, rows in by_protocol.items():
+        scores, parts = statistics.by_pair(rows), []
+        for with_images, without, words in PAIRS:
+            gains = 100 * statistics.over_latents((scores[with_images] - scores[without]).dropna())
+            if len(gains):
+                found = statistics.summary(gains)
+                spread = f", 95 % interval {found.low:+.1f} to {found.high:+.1f}" if found.n > 1 else ""
+                pairs = "1 pair" if found.n == 1 else f"{found.n} pairs"
+                parts.append(f"{found.mean:+.1f} points of macro F1 to {words} ({pairs}{spread})")
+        if parts:
+            images = "the arms with generated images add" if protocol == "published" else "generated images add"
+            sentences.append(f"In the {protocol} protocol {images} {' and '.join(parts)}.")
+    if "published" in by_protocol:
+        sentences.append("The published AUG+VAE arm, as released, is fed no generated image.")
+    return sentences or ["No two arms can be compared yet."]
+
+
+def facts(root):
+    """What made the numbers: commands, versions, hardware, time."""
+    records = [runs.read_json(path) for path in sorted((root / "cells").rglob("*.json"))]
+    finished = sorted(record["finished"] for record in records)
+    versions = sorted({f"{name} {number}" for record in records for name, number in record["versions"].items()})
+    return {
+        "commands": "\n".join(dict.fromkeys((root / "commands.txt").read_text(encoding="utf-8").splitlines())),
+        "cells": f"{len(records)} trainings and generations",
+        "time": f"{cost.words(sum(record['seconds'] for record in records))}, added up over the workers",
+        "hardware": "; ".join(sorted({record["machine"] for record in records})),
+        "back end": ", ".join(sorted({record["backend"] for record in records})),
+        "versions": ", ".join(versions),
+        "finished": f"{finished[0]} to {finished[-1]}" if finished else "",
+    }
+
+
 def main(argv=None):
     args = parse_args(argv)
     root = Path(args.out)
@@ -136,7 +208,13 @@ def main(argv=None):
     with schedule.locked(root):
         data.claim(root, args)
         data.prepare(args, root)
+        line = shlex.join(["./reproduce.sh", "thesis", *(sys.argv[1:] if argv is None else argv)])
+        with (root / "commands.txt").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
         failed = schedule.run(cells, root, make_pool(args, root))
+        page = write_report(root)
+    results.show(results.collect(root))
+    print(f"Tables, figures and the page: {page}")
     if failed:
         print(f"{len(failed)} of {len(cells)} cells failed; the same command tries them again")
         sys.exit(1)
