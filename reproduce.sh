@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Sets up once, then runs a paper's grid of trainings on this machine or on a cluster, and writes tables, figures and a page.
+# Sets up once, then runs a paper's grid of trainings, on this machine or on a cluster, and writes tables, figures and a page.
 #
 #   ./reproduce.sh --quick [--out DIR]      the four arms, small, on real handwriting: 7 minutes on 2 cores
-#   ./reproduce.sh thesis [--help]          the thesis' and the CIARP paper's tables
+#   ./reproduce.sh thesis [--help]          the tables of the thesis and of the CIARP paper
 #
 # What is done is skipped: stop it whenever you like, the same command goes on.
 set -euo pipefail
+if [ $# -eq 0 ]; then
+    echo "reproduce.sh: error: nothing to do; usage: ./reproduce.sh --quick | thesis [--help]" >&2
+    exit 2
+fi
 here=$(cd "$(dirname "$0")" && pwd)
 (cd "$here" && source ./setup.sh requirements.txt)
 exec "$here/.venv/bin/python" "$here/reproduce.py" "$@"

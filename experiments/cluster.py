@@ -5,13 +5,19 @@ comes back as its result. Dask gives the cell of a worker that died to another o
 """
 
 import hashlib
+import os
+import pickle
+import subprocess
+import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 from distributed import Client, WorkerPlugin, get_worker
 
-from experiments import cells
+from experiments import away
 from experiments.cells import CellFailed
+from experiments.schedule import ATTEMPTS, DIED, few_threads
 
 TIMEOUT = 30  # seconds for the scheduler to answer
 
@@ -27,13 +33,33 @@ class Data(WorkerPlugin):
         folder = Path(worker.local_directory) / self.name
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=worker.local_directory) as partial:
-                cells.unpack(self.content, partial)
+                away.unpack(self.content, partial)
                 (Path(partial) / "data").rename(folder)
 
 
 def run_on_worker(cell, inputs, data, code):
-    """`cells.run_away` with the data that `Data` put there."""
-    return cells.run_away(cell, inputs, Path(get_worker().local_directory) / data, code)
+    """`away.run_away` on a Dask worker, in a process of its own, with the data that `Data` put there.
+
+    Not in the worker itself: Dask's threads draw from Python's random numbers, from which Keras seeds its weights, so
+    that the same cell would not give the same numbers twice.
+    """
+    worker = get_worker()
+    with tempfile.TemporaryDirectory(dir=worker.local_directory) as folder:
+        task, result = Path(folder) / "task", Path(folder) / "result"
+        task.write_bytes(pickle.dumps((cell, inputs, Path(worker.local_directory).resolve() / data, code)))
+        command = [
+            sys.executable,
+            "-m",
+            "experiments.away",
+            str(task.resolve()),
+            str(result.resolve()),
+            str(os.getpid()),
+        ]
+        for _ in range(ATTEMPTS):
+            subprocess.run(command, cwd=away.REPOSITORY, env=os.environ | few_threads(1), check=False)
+            if result.exists():
+                return pickle.loads(result.read_bytes())
+    return DIED, b""
 
 
 class Cluster:
@@ -54,7 +80,7 @@ class Cluster:
         except (OSError, ValueError) as error:
             raise ValueError(f"--scheduler {address}: no Dask scheduler answers there ({error})") from None
         self.executor = self.client.get_executor(pure=False)
-        data = Data(cells.pack(self.root, ["data"]))
+        data = Data(away.pack(self.root, ["data"]))
         self.client.register_plugin(data)
         self.data = data.name
         if not self.client.nthreads():
@@ -62,12 +88,14 @@ class Cluster:
 
     @property
     def slots(self):
-        """Two cells a worker, so that none waits for its next one."""
-        return 2 * max(1, len(self.client.nthreads()))
+        """Two cells a thread of a worker, so that none waits for its next one."""
+        return 2 * max(1, sum(self.client.nthreads().values()))
 
     def submit(self, cell):
-        inputs = cells.pack(self.root, [need for need in cell.needs if need != "data"])
-        return self.executor.submit(run_on_worker, cell, inputs, self.data, cells.code_fingerprint())
+        inputs = away.pack(self.root, [need for need in cell.needs if need != "data"])
+        # What a cell needs is bytes, megabytes of them, that one task reads once: Dask's advice does not fit.
+        warnings.filterwarnings("ignore", message="Sending large graph")
+        return self.executor.submit(run_on_worker, cell, inputs, self.data, away.code_fingerprint())
 
     def collect(self, cell, future):
         try:
@@ -75,7 +103,7 @@ class Cluster:
         except Exception as failure:  # a worker killed again and again, code missing there, the scheduler gone
             raise CellFailed(f"{type(failure).__name__}: {' '.join(str(failure).split())}") from None
         if output:
-            cells.bring_home(cell, output, self.root)
+            away.bring_home(cell, output, self.root)
         if error:
             raise CellFailed(error)
 

@@ -55,7 +55,8 @@ def claim(root, args):
     elif any(not entry.name.startswith(".") for entry in root.iterdir()):
         raise ValueError(f"{root}: exists and is no folder of a grid; give another --out")
     else:
-        runs.write_json(root / "grid.json", {"settings": settings, "data": data})
+        name = args.dataset or Path(args.source or args.path).resolve().name
+        runs.write_json(root / "grid.json", {"settings": settings, "data": data, "name": name})
 
 
 def prepare(args, root):

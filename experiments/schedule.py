@@ -7,6 +7,8 @@ A pool has `slots`, `submit(cell)`, which returns a `concurrent.futures.Future`,
 import contextlib
 import fcntl
 import os
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -22,7 +24,9 @@ from experiments import cells as steps
 from experiments import cost
 from experiments.cells import CellFailed, is_done, log_path
 
+WORKER_MEMORY = 2e9  # bytes, generously: one on MNIST was seen to take 1.2e9
 ATTEMPTS = 3  # of a cell whose worker died under it
+DIED = f"its worker died {ATTEMPTS} times (out of memory?)"
 
 
 @contextlib.contextmanager
@@ -65,20 +69,55 @@ def plan(grid, root):
     return todo
 
 
+def default_jobs(devices):
+    """Worker processes that pay on this machine: one a core, as far as memory goes; one alone for trainings on GPUs."""
+    if not devices.startswith("cpu") and shutil.which("nvidia-smi"):
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, check=False)
+        if listed.returncode == 0 and listed.stdout.strip():
+            return 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(os.cpu_count() or 1, int(memory // WORKER_MEMORY)))
+
+
+def few_threads(count):
+    """The environment of a process that computes with `count` threads, on which the last bits of numbers depend."""
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {name: os.environ.get(name, str(count)) for name in names}
+
+
+def end_with_parent(parent):
+    """Ends this process within a second after the process `parent`, which started it, was killed."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def start_worker(parent, root):
+    """A worker's first step: it ends with the run that started it, and until then the next run waits."""
+    global _workers
+    _workers = (root / ".workers").open("a")  # held open, and so locked, as long as this process lives
+    fcntl.flock(_workers, fcntl.LOCK_SH)
+    end_with_parent(parent)
+
+
 class Machine:
     """Worker processes on this machine: joblib's loky, each with its share of the cores."""
 
-    def __init__(self, root, jobs=None):
-        self.root, self.slots = Path(root), jobs or os.cpu_count() or 1
+    def __init__(self, root, jobs):
+        self.root, self.slots = Path(root), jobs
         self.executor = None
 
     def submit(self, cell):
         if self.executor is None:
-            threads = str(max(1, (os.cpu_count() or 1) // self.slots))
-            names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-            environment = {name: os.environ.get(name, threads) for name in names}
             self.executor = loky.ProcessPoolExecutor(
-                self.slots, env=environment, initializer=_guard, initargs=(os.getpid(), self.root)
+                self.slots,
+                env=few_threads(max(1, (os.cpu_count() or 1) // self.slots)),
+                initializer=start_worker,
+                initargs=(os.getpid(), self.root),
             )
         return self.executor.submit(steps.run, cell, self.root)
 
@@ -94,20 +133,6 @@ class Machine:
         if self.executor is not None:
             self.executor.shutdown(wait=True, kill_workers=kill)
         self.executor = None
-
-
-def _guard(parent, root):
-    """Ends this worker when the run that started it was killed, and until then keeps the next one from starting."""
-    workers = (root / ".workers").open("a")  # held open, and so locked, as long as this process lives
-    fcntl.flock(workers, fcntl.LOCK_SH)
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        workers.close()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _state(grid, root, waiting, running, failed):
@@ -155,7 +180,7 @@ def _loop(grid, root, pool):
                     if strikes[key] < ATTEMPTS:
                         waiting = {key: grid[key], **waiting}
                         continue
-                    failed[key] = f"its worker died {ATTEMPTS} times (out of memory?)"
+                    failed[key] = DIED
                 bar.update()
                 if key in failed:
                     bar.write(f"failed: {key}: {failed[key]}; {log_path(root, key)}", file=sys.stderr)

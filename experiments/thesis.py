@@ -81,6 +81,7 @@ def parse_args(argv=None):
         "--scheduler", type=address, metavar="tcp://HOST:PORT", help="run the cells on this Dask cluster"
     )
     parser.add_argument("--dry-run", action="store_true", help="print cells, what is done, time and disk; run nothing")
+    parser.add_argument("--report", action="store_true", help="write the report of what --out holds; run nothing")
     passed = parser.add_argument_group("passed on to the steps")
     passed.add_argument("--steps", type=cli.positive, help="train_cnn.py, fair protocol (default: 3000)")
     passed.add_argument("-e", type=cli.positive, help="train_cnn.py (default: 60)")
@@ -131,12 +132,19 @@ def preview(cells, root):
 def make_pool(args, root):
     """The worker processes, here or elsewhere, that run the cells."""
     if not args.scheduler:
-        return schedule.Machine(root, args.jobs)
+        return schedule.Machine(root, args.jobs or schedule.default_jobs(args.devices))
     try:
         from experiments.cluster import Cluster
     except ImportError:
         raise ValueError("--scheduler: needs Dask; pip install -r requirements-cluster.txt") from None
     return Cluster(root, args.scheduler)
+
+
+def show(root):
+    """Writes the report, prints the scores and names the page."""
+    page = write_report(root)
+    results.show(results.collect(root))
+    print(f"Tables, figures and the page: {page}")
 
 
 def write_report(root):
@@ -186,6 +194,7 @@ def facts(root):
     finished = sorted(record["finished"] for record in records)
     versions = sorted({f"{name} {number}" for record in records for name, number in record["versions"].items()})
     return {
+        "data": f"{runs.read_json(root / 'grid.json')['name']}; published numbers are MNIST's",
         "commands": "\n".join(dict.fromkeys((root / "commands.txt").read_text(encoding="utf-8").splitlines())),
         "cells": f"{len(records)} trainings and generations",
         "time": f"{cost.words(sum(record['seconds'] for record in records))}, added up over the workers",
@@ -199,6 +208,12 @@ def facts(root):
 def main(argv=None):
     args = parse_args(argv)
     root = Path(args.out)
+    if args.report:
+        if not (root / "grid.json").exists():
+            raise ValueError(f"{root}: no grid's folder")
+        with schedule.locked(root):
+            show(root)
+        return
     if args.path:
         runs.refuse_overlap(root, args.path)
     cells = Grid(args, data.count_images(args)).cells
@@ -212,9 +227,7 @@ def main(argv=None):
         with (root / "commands.txt").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         failed = schedule.run(cells, root, make_pool(args, root))
-        page = write_report(root)
-    results.show(results.collect(root))
-    print(f"Tables, figures and the page: {page}")
+        show(root)
     if failed:
         print(f"{len(failed)} of {len(cells)} cells failed; the same command tries them again")
         sys.exit(1)

@@ -1,7 +1,10 @@
 """Real images for the tests: scikit-learn's digits as class folders, small enough for two cores."""
 
+import json
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -12,7 +15,9 @@ import pytest
 
 from images import folders, sources
 
-ROOT = Path(__file__).resolve().parent.parent
+TESTS = Path(__file__).resolve().parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"}
+ROOT = TESTS.parent
 
 
 def write_digits(root, classes=(0, 1, 2), num_train=8, num_test=4, side=12):
@@ -34,10 +39,40 @@ def digits(tmp_path):
 @pytest.fixture
 def script():
     """Runs a script in a process of its own: `script("generate.py", "--count", 3)` gives a CompletedProcess."""
-    import subprocess
 
     def run(name, *flags, **options):
         command = [sys.executable, str(ROOT / name), *map(str, flags)]
         return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)
 
     return run
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def dask(tmp_path):
+    """A Dask scheduler and two workers, each with a disk of its own: (address, workers)."""
+    pytest.importorskip("distributed")
+    processes, address_file = [], tmp_path / "scheduler.json"
+
+    def launch(command, *flags, cwd):
+        cwd.mkdir()
+        with (cwd / "log").open("w") as log:
+            line = [sys.executable, "-m", f"distributed.cli.dask_{command}", *flags]
+            processes.append(subprocess.Popen(line, cwd=cwd, env=ENVIRONMENT, stdout=log, stderr=log))
+        return processes[-1]
+
+    flags = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address_file)]
+    launch("scheduler", *flags, cwd=tmp_path / "scheduler")
+    wait_until(lambda: address_file.exists() and address_file.read_text().endswith("}"))
+    flags = ["--scheduler-file", str(address_file), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    workers = [launch("worker", *flags, "--local-directory", ".", cwd=tmp_path / f"worker{k}") for k in range(2)]
+    yield json.loads(address_file.read_text())["address"], workers
+    for process in processes:
+        process.kill()
+        process.wait()

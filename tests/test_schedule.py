@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -14,12 +15,10 @@ import time
 from pathlib import Path, PurePosixPath
 
 import pytest
+from conftest import ENVIRONMENT, TESTS, wait_until
 
-from experiments import cells, schedule
+from experiments import away, cells, schedule
 from experiments.cells import Cell
-
-TESTS = Path(__file__).resolve().parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"}
 
 
 def toy(key, needs=(), **flags):
@@ -192,17 +191,15 @@ def test_interrupted_it_ends_at_once_and_leaves_no_worker(tmp_path):
     wait_until(lambda: not alive(worker))
 
 
-def wait_until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
 def wait_for_worker(trace, word=""):
     """The process that runs a cell, as its trace says."""
     wait_until(lambda: trace.exists() and any(word in line for line in trace.read_text().splitlines()))
     return int(next(line for line in trace.read_text().splitlines() if word in line).split()[1])
+
+
+def parent_of(pid):
+    """The Dask worker whose process runs a cell."""
+    return int(re.search(r"PPid:\s*(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
 
 
 def alive(pid):
@@ -211,30 +208,6 @@ def alive(pid):
     except ProcessLookupError:
         return False
     return "zombie" not in Path(f"/proc/{pid}/status").read_text() if Path(f"/proc/{pid}").exists() else True
-
-
-@pytest.fixture
-def dask(tmp_path):
-    """A Dask scheduler and two workers, each with a disk of its own: (address, workers)."""
-    pytest.importorskip("distributed")
-    processes, address_file = [], tmp_path / "scheduler.json"
-
-    def launch(command, *flags, cwd):
-        cwd.mkdir()
-        with (cwd / "log").open("w") as log:
-            line = [sys.executable, "-m", f"distributed.cli.dask_{command}", *flags]
-            processes.append(subprocess.Popen(line, cwd=cwd, env=ENVIRONMENT, stdout=log, stderr=log))
-        return processes[-1]
-
-    flags = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address_file)]
-    launch("scheduler", *flags, cwd=tmp_path / "scheduler")
-    wait_until(lambda: address_file.exists() and address_file.read_text().endswith("}"))
-    flags = ["--scheduler-file", str(address_file), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    workers = [launch("worker", *flags, "--local-directory", ".", cwd=tmp_path / f"worker{k}") for k in range(2)]
-    yield json.loads(address_file.read_text())["address"], workers
-    for process in processes:
-        process.kill()
-        process.wait()
 
 
 def test_a_cluster_makes_the_same_numbers_and_survives_the_death_of_a_worker(dask, tmp_path, run):
@@ -246,7 +219,7 @@ def test_a_cluster_makes_the_same_numbers_and_survives_the_death_of_a_worker(das
     (root / "data/number.json").write_text("1000")
     total = toy("total/all", ["sums/0", "sums/1", "sums/2", "data"], trace=trace)
     grid = chain(trace=trace, sleep=0.5) | grid_of(total)
-    killer = threading.Thread(target=lambda: os.kill(wait_for_worker(trace), signal.SIGKILL))
+    killer = threading.Thread(target=lambda: os.kill(parent_of(wait_for_worker(trace)), signal.SIGKILL))
     killer.start()
     assert schedule.run(grid, root, Cluster(root, address)) == {}
     killer.join()
@@ -258,6 +231,17 @@ def test_a_cluster_makes_the_same_numbers_and_survives_the_death_of_a_worker(das
     shutil.copytree(root / "data", here / "data")
     assert run(grid, here) == {}
     assert numbers(here) == numbers(root)
+
+
+def test_a_cell_whose_process_dies_on_a_cluster_is_tried_again(dask, tmp_path):
+    from experiments.cluster import Cluster
+
+    root = tmp_path / "away"
+    (root / "data").mkdir(parents=True)
+    grid = grid_of(toy("numbers/once", add=1, die_unless=tmp_path / "died"), toy("numbers/always", die_unless="always"))
+    failed = schedule.run(grid, root, Cluster(root, dask[0]))
+    assert failed == {"numbers/always": "its worker died 3 times (out of memory?)"}
+    assert numbers(root) == {"numbers/once": 1}
 
 
 def test_a_failure_on_a_cluster_comes_back_with_its_log(dask, tmp_path):
@@ -281,7 +265,7 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
 
 
 def test_a_worker_with_other_code_is_refused(tmp_path):
-    error, output = cells.run_away(toy("numbers/a"), cells.pack(tmp_path, []), tmp_path, "another commit")
+    error, output = away.run_away(toy("numbers/a"), away.pack(tmp_path, []), tmp_path, "another commit")
     assert "other source files" in error
     assert output == b""
 
@@ -292,7 +276,7 @@ def test_packed_folders_come_out_as_they_went_in(tmp_path):
     (tmp_path / "in/gen/.a.partial-1").mkdir()
     (tmp_path / "in/gen/.a.partial-1/1.png").write_bytes(b"half")
     (tmp_path / "in/note.json").write_text("1")
-    cells.unpack(cells.pack(tmp_path / "in", ["gen", "note.json"]), tmp_path / "out")
+    away.unpack(away.pack(tmp_path / "in", ["gen", "note.json"]), tmp_path / "out")
     files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert files == {"gen/a/1.png", "note.json"}
     assert (tmp_path / "out/gen/a/1.png").read_bytes() == b"\x89PNG"
