@@ -17,7 +17,7 @@ from distributed import Client, WorkerPlugin, get_worker
 
 from experiments import away
 from experiments.cells import CellFailed
-from experiments.schedule import ATTEMPTS, DIED, few_threads
+from experiments.schedule import ATTEMPTS, DIED, one_thread
 
 TIMEOUT = 30  # seconds for the scheduler to answer
 
@@ -47,16 +47,9 @@ def run_on_worker(cell, inputs, data, code):
     with tempfile.TemporaryDirectory(dir=worker.local_directory) as folder:
         task, result = Path(folder) / "task", Path(folder) / "result"
         task.write_bytes(pickle.dumps((cell, inputs, Path(worker.local_directory).resolve() / data, code)))
-        command = [
-            sys.executable,
-            "-m",
-            "experiments.away",
-            str(task.resolve()),
-            str(result.resolve()),
-            str(os.getpid()),
-        ]
+        command = [sys.executable, "-m", "experiments.away", *map(str, (task.resolve(), result.resolve(), os.getpid()))]
         for _ in range(ATTEMPTS):
-            subprocess.run(command, cwd=away.REPOSITORY, env=os.environ | few_threads(1), check=False)
+            subprocess.run(command, cwd=away.REPOSITORY, env=os.environ | one_thread(), check=False)
             if result.exists():
                 return pickle.loads(result.read_bytes())
     return DIED, b""

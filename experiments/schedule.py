@@ -79,10 +79,14 @@ def default_jobs(devices):
     return max(1, min(os.cpu_count() or 1, int(memory // WORKER_MEMORY)))
 
 
-def few_threads(count):
-    """The environment of a process that computes with `count` threads, on which the last bits of numbers depend."""
+def one_thread():
+    """The environment of a process that computes with one thread, unless the user has set another number.
+
+    Several at once get more done than one that shares the cores among its threads, and the last bits of numbers depend
+    on the number of threads: with one, they are the same whatever `--jobs`, here and on a cluster.
+    """
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return {name: os.environ.get(name, str(count)) for name in names}
+    return {name: os.environ.get(name, "1") for name in names}
 
 
 def end_with_parent(parent):
@@ -105,7 +109,7 @@ def start_worker(parent, root):
 
 
 class Machine:
-    """Worker processes on this machine: joblib's loky, each with its share of the cores."""
+    """Worker processes on this machine: joblib's loky, each with one thread."""
 
     def __init__(self, root, jobs):
         self.root, self.slots = Path(root), jobs
@@ -115,7 +119,7 @@ class Machine:
         if self.executor is None:
             self.executor = loky.ProcessPoolExecutor(
                 self.slots,
-                env=few_threads(max(1, (os.cpu_count() or 1) // self.slots)),
+                env=one_thread(),
                 initializer=start_worker,
                 initargs=(os.getpid(), self.root),
             )
