@@ -130,6 +130,9 @@ def main(argv=None):
 
 def show(frame):
     """Prints the scores, a row a classifier."""
+    if frame.empty:
+        print("No classifier is finished yet.")
+        return
     columns = "protocol arm variant size latent seed accuracy f1 generated steps seconds key".split()
     used = [name for name in columns if not (frame[name].isna() | (frame[name].astype(object) == "")).all()]
     table = frame[used].assign(**({"latent": frame["latent"].astype(object).fillna("")} if "latent" in used else {}))

@@ -169,6 +169,11 @@ def run(grid, root, pool):
 def _loop(grid, root, pool):
     waiting, running, failed, strikes = plan(grid, root), {}, {}, Counter()
     with cli.progress(total=len(waiting), unit="cell", desc="cells") as bar:
+
+        def fail(key, error):
+            failed[key] = error
+            bar.write(f"failed: {key}: {error}; {log_path(root, key)}", file=sys.stderr)
+
         while waiting or running:
             _submit_ready(pool, waiting, running)
             bar.set_postfix_str(_state(grid, root, waiting, running, failed), refresh=sys.stderr.isatty())
@@ -178,22 +183,22 @@ def _loop(grid, root, pool):
                 try:
                     pool.collect(grid[key], future)
                 except CellFailed as error:
-                    failed[key] = str(error)
+                    fail(key, str(error))
                 except BrokenProcessPool:
                     broken, strikes[key] = True, strikes[key] + 1
                     if strikes[key] < ATTEMPTS:
                         waiting = {key: grid[key], **waiting}
                         continue
-                    failed[key] = DIED
+                    fail(key, DIED)
                 bar.update()
-                if key in failed:
-                    bar.write(f"failed: {key}: {failed[key]}; {log_path(root, key)}", file=sys.stderr)
             if broken:  # and with it every other cell at work
                 waiting = {**{key: grid[key] for key in running.values()}, **waiting}
                 running.clear()
                 pool.renew()
             for key in [key for key, cell in waiting.items() if any(need in failed for need in cell.needs)]:
-                failed[key] = f"needs {next(need for need in waiting.pop(key).needs if need in failed)}, which failed"
+                need = next(need for need in waiting.pop(key).needs if need in failed)
+                failed[key] = f"needs {need}, which failed"
+                bar.write(f"not run: {key}: {failed[key]}", file=sys.stderr)
                 bar.update()
     return failed
 

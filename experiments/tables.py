@@ -44,6 +44,12 @@ def all_tables(root, frame, comparison):
     return tables + per_class(root, frame)
 
 
+def has_numbers(table):
+    """Whether anything that the table asks for was run."""
+    asked = [column for column in table.frame if isinstance(column, tuple) and column[1].startswith("obtained")]
+    return bool((table.frame[asked] != "").any(axis=None)) if asked else not table.frame.empty
+
+
 def scores(frame, protocol, arm, size, latent=None, injection="pages", metric="f1"):
     """The obtained scores of one cell of a table, one a seed."""
     rows = frame[(frame["protocol"] == protocol) & (frame["variant"] == "") & (frame["arm"] == arm)]

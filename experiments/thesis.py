@@ -157,6 +157,7 @@ def write_report(root):
     made = tables.all_tables(root, frame, comparison)
     for table in made:
         report.write_table(table, partial / "tables")
+    made.sort(key=lambda table: not tables.has_numbers(table))  # a reader looks at what was run, then at what was not
     drawn = figures.all_figures(root, frame, partial / "figures")
     headline = {"title": "Does generated data help where images are scarce?", "lead": lead(by_protocol)}
     page = partial / "report.html"

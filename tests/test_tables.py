@@ -75,6 +75,7 @@ def test_obtained_cells_have_mean_deviation_seeds_interval_and_a_verdict(grid):
 
 def test_cells_that_were_not_run_are_empty(grid):
     table = tables.ciarp_2(results.collect(grid))
+    assert tables.has_numbers(table)
     row = row_of(table, latent=2, size=50)
     assert row["VAE", "obtained, fair"] == ""
     assert row["CNN", "obtained, fair"].startswith("75.00")  # trained once for all latent dimensions
@@ -156,6 +157,7 @@ def test_an_empty_grid_makes_every_table_with_empty_cells(tmp_path):
     for table in made:
         obtained = [c for c in table.frame if isinstance(c, tuple) and "obtained" in c[1]]
         assert (table.frame[obtained] == "").all(axis=None)
+        assert not tables.has_numbers(table)
 
 
 def history(losses, accuracies):

@@ -101,6 +101,18 @@ def test_a_grid_grows_but_does_not_change(tiny):
     assert "made with data" in other.stderr
 
 
+def test_a_failing_cell_is_reported_and_the_others_go_on(tmp_path):
+    digits = write_digits(tmp_path / "odd", side=13)  # a convolutional VAE takes even sides alone
+    done = run("-path", digits, *TINY, "--arms", "vae", "cnn", "--out", tmp_path / "grid")
+    assert done.returncode == 1
+    log = tmp_path / "grid/cells/models/6-latent2-seed42.log"
+    assert re.search(rf"failed: models/6-latent2-seed42: .*13.*; {log}", done.stderr)
+    assert "Traceback" in log.read_text()
+    assert "needs models/6-latent2-seed42, which failed" in done.stderr
+    assert done.stdout.splitlines()[-1] == "3 of 4 cells failed; the same command tries them again"
+    assert list(scores(tmp_path / "grid")) == ["fair-cnn-6-seed42"]
+
+
 def test_a_dry_run_leaves_nothing_behind(digits, tmp_path):
     done = run("-path", digits, *TINY, "--out", tmp_path / "grid", "--dry-run")
     assert done.returncode == 0
