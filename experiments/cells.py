@@ -8,15 +8,12 @@ import contextlib
 import importlib
 import logging
 import sys
-import threading
 import time
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import runs
-
-ONE_AT_A_TIME = threading.Lock()  # seeds, log and back end belong to the process, whatever threads a Dask worker has
 
 
 @dataclass(frozen=True)
@@ -78,17 +75,12 @@ def run(cell, root):
     path = log_path(root, cell.key)
     path.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    with (
-        ONE_AT_A_TIME,
-        path.open("w", encoding="utf-8") as log,
-        contextlib.redirect_stdout(log),
-        contextlib.redirect_stderr(log),
-    ):
+    with path.open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         print(f"$ {cell.command(root)}", flush=True)
         handler = logging.StreamHandler(log)
         logging.getLogger().addHandler(handler)
         logging.getLogger().setLevel(logging.INFO)
-        argv, sys.argv = sys.argv, [f"{cell.script}.py", *cell.argv(root)]  # which config.json notes
+        argv, sys.argv = sys.argv, [f"{cell.script}.py", *cell.argv(".")]  # which config.json notes
         try:
             module.main(cell.argv(root))
         except (Exception, SystemExit) as error:
