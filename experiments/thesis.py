@@ -217,7 +217,11 @@ def main(argv=None):
         return
     if args.path:
         runs.refuse_overlap(root, args.path)
-    cells = Grid(args, data.count_images(args)).cells
+    classes = data.count_images(args)
+    cells = Grid(args, classes).cells
+    first, most = next(iter(classes.items()))
+    if "vae-loss" in args.parts and max(args.loss_images) > most:
+        print(f"--loss-images: left out where there are more than the {most} training images of class {first}")
     if args.dry_run:
         preview(cells, root)
         return
