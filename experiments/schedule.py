@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -106,6 +107,10 @@ def start_worker(parent, root):
     _workers = (root / ".workers").open("a")  # held open, and so locked, as long as this process lives
     fcntl.flock(_workers, fcntl.LOCK_SH)
     end_with_parent(parent)
+
+
+# loky replaces a worker whose memory has grown, as TensorFlow's does, and says so; nothing is lost by it.
+warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
 
 
 class Machine:
