@@ -144,10 +144,10 @@ class Machine:
         self.executor = None
 
 
-def _state(grid, root, waiting, running, failed):
+def _state(grid, factors, waiting, running, failed):
     """What the progress bar says beside the count: failures, cells at work, time left."""
     left = [*waiting.values(), *(grid[key] for key in running.values())]
-    seconds = cost.estimate(left, cost.scales(grid, root)) / max(len(running), 1)
+    seconds = cost.estimate(left, factors) / max(len(running), 1)
     return f"{len(failed)} failed, {len(running)} at work, about {cost.words(seconds)} left"
 
 
@@ -173,6 +173,7 @@ def run(grid, root, pool):
 
 def _loop(grid, root, pool):
     waiting, running, failed, strikes = plan(grid, root), {}, {}, Counter()
+    factors = cost.scales(grid, root)
     with cli.progress(total=len(waiting), unit="cell", desc="cells") as bar:
 
         def fail(key, error):
@@ -181,9 +182,9 @@ def _loop(grid, root, pool):
 
         while waiting or running:
             _submit_ready(pool, waiting, running)
-            bar.set_postfix_str(_state(grid, root, waiting, running, failed), refresh=sys.stderr.isatty())
-            broken = False
-            for future in wait(running, timeout=5, return_when=FIRST_COMPLETED).done:
+            bar.set_postfix_str(_state(grid, factors, waiting, running, failed), refresh=sys.stderr.isatty())
+            broken, done = False, wait(running, timeout=5, return_when=FIRST_COMPLETED).done
+            for future in done:
                 key = running.pop(future)
                 try:
                     pool.collect(grid[key], future)
@@ -196,6 +197,8 @@ def _loop(grid, root, pool):
                         continue
                     fail(key, DIED)
                 bar.update()
+            if done:
+                factors = cost.scales(grid, root)
             if broken:  # and with it every other cell at work
                 waiting = {**{key: grid[key] for key in running.values()}, **waiting}
                 running.clear()

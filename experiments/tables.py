@@ -112,15 +112,10 @@ def beside(frame, cells, rows, columns, scale):
         unit = {"loss": 1, "support": 1}.get(metric, scale)
         digits = {"support": 0}.get(metric, 2 if unit == 100 else 4)
         for protocol in protocols_in(frame):
-            found = scores(
-                frame, protocol, *(cell[name] for name in ("method", "size", "latent", "injection", "metric"))
-            )
+            found = scores(frame, protocol, *(cell[name] for name in CELL))
             row[group, f"obtained, {protocol}"] = as_text(found, value, unit, digits)
-            facts = {
-                name: cell[name] for name in ("table", "section", "size", "latent", "method", "injection", "metric")
-            }
-            numbers = as_row(found, value, unit)
-            tidy.append({**facts, "published": cell["printed"], "protocol": protocol, **numbers})
+            facts = {name: cell[name] for name in ("table", "section", *CELL)}
+            tidy.append({**facts, "published": cell["printed"], "protocol": protocol, **as_row(found, value, unit)})
     table = pd.DataFrame(list(wide.values()))
     table.columns = pd.MultiIndex.from_tuples(table.columns)
     for k, name in reversed(list(enumerate(rows))):
@@ -288,12 +283,12 @@ def vae_loss(root):
     root, cells = Path(root), published("thesis_6.1")
     wide, tidy, lines = {}, [], []
     folders = sorted(root.glob("vae-loss/*-seed*/*"))
+    histories = {folder: pd.read_csv(folder / "loss.csv") for folder in folders}
     for _, cell in cells.iterrows():
         row = wide.setdefault(cell["images"], {})
         found = []
-        for folder in folders:
+        for folder, history in histories.items():
             if folder.parent.name.startswith(f"{cell['images']}-seed"):
-                history = pd.read_csv(folder / "loss.csv")
                 found += list(history.loc[history["epoch"] == cell["epochs"], "val_loss"])
                 lines.append(runs.read_json(record_path(root, folder.parent.relative_to(root).as_posix()))["command"])
         row[f"{cell['epochs']} epochs", "published"] = f"{cell['val_loss']:.2f}"

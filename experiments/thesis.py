@@ -6,7 +6,7 @@ Writes  <out>/: data, models, gen, classifiers, ... (a folder a cell), cells/ (a
 Run it again and it goes on where it was, or grows by seeds, sizes, latents and arms.
 
 Example ./reproduce.sh thesis --sizes 50 --latent 3 --seeds 5 --parts arms --precision mixed_bfloat16
-        5 seeds of the four arms in the fair protocol on MNIST: 75 min on 2 cores
+        5 seeds of the four arms in the fair protocol on MNIST: 95 min on 2 cores busy with other work
 """
 
 import argparse
