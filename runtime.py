@@ -81,6 +81,25 @@ def set_seeds(seed):
     keras.utils.set_random_seed(seed)
 
 
+def in_graph(function, inputs):
+    """Compiles a function of tensors that may change variables, as a training step does, loops of steps included.
+
+    Args:
+        function: of one positional tensor an input; loops as `keras.ops` has them.
+        inputs: list of `keras.InputSpec`, shape (None: any) and dtype. It is traced once, for them all.
+
+    Returns:
+        The compiled function, or None where one cannot change variables (JAX) or none is made (PyTorch).
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
+    return tf.function(function, input_signature=[tf.TensorSpec(spec.shape, spec.dtype) for spec in inputs])
+
+
 def derive_seed(seed, name):
     """A seed for one class: from the run's seed and the class name, so that classes can be run in any order.
 

@@ -7,7 +7,7 @@ Writes  <out>/<class>/: vae.keras, encoder.keras, decoder.keras, loss.csv, loss.
 Example python train_vae.py --digit 3 --latent 3
         one VAE on 5 images of the digit 3, 200 epochs: 12 s on 2 cores
         python train_vae.py --all -path data/mnist --images 5 --latent 3
-        ten VAEs: 61 s on 2 cores
+        ten VAEs: 61 s on 2 cores; with --gen gen, and 25,000 images of them: XX s
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 import cli
+import generate
 import plots
 import runs
 import runtime
@@ -46,11 +47,17 @@ def parse_args(argv=None):
         help="as released, the evidence lower bound, or one of its terms alone (thesis figs 2.3.3, 2.4.5)",
     )
     parser.add_argument("--out", default="models", help="folder of models, one folder a class")
+    parser.add_argument("--gen", metavar="DIR", help="write new images to DIR too, as generate.py does")
+    parser.add_argument("--count", type=cli.positive, help="images a class in DIR (default: 2500)")
     cli.add_image_arguments(parser)
     runtime.add_arguments(parser)
     args = parser.parse_args(argv)
     if args.images == 1:
         parser.error("--images 1: at least 2 are needed, one to learn from and one to validate")
+    if args.count and not args.gen:
+        parser.error("--count: goes with --gen DIR")
+    if args.gen and (args.joint or args.architecture == "autoencoder" or args.objective in ("reconstruction", "kl")):
+        parser.error("--gen: only VAEs of one class each, trained with both terms of the loss, can be sampled")
     return args
 
 
@@ -152,6 +159,16 @@ def save_model(folder, job, model, history):
 
 def main(argv=None):
     args = parse_args(argv)
+    train(args)
+    if args.gen:
+        flags = {"-models": args.out, "-out": args.gen, "--count": args.count, "--seed": args.seed}
+        flags["--devices"] = args.devices
+        given = [str(part) for flag in flags.items() if flag[1] is not None for part in flag]
+        generate.main([*given, *["--deterministic"] * args.deterministic])
+
+
+def train(args):
+    """Trains the models that are not done yet."""
     runs.refuse_overlap(args.out, args.path)
     jobs = [read_job(args, name, files) for name, files in choose_files(args).items()]
     folders.check_same_shape({f"{args.path}, class {job['name']}": job["settings"]["image_shape"] for job in jobs})
@@ -171,16 +188,18 @@ def main(argv=None):
             bar.set_description(job["name"])
             seed = runtime.derive_seed(args.seed, job["name"])
             runtime.set_seeds(seed)
-            names = ("architecture", "image_shape", "latent_dim", "objective")
-            fresh = training.build(*(settings[name] for name in names), seed)
             if model is None:
-                model = fresh
+                names = ("architecture", "image_shape", "latent_dim", "objective")
+                model = training.build(*(settings[name] for name in names), seed)
+                run_epochs = training.epochs_in_graph(model, runtime.in_graph)
             else:
-                training.restart(model, fresh)
+                training.restart(model, seed)
             with runs.writing(job["folder"], settings, job["data"]) as folder:
                 images = (job["images"][job["train"]], job["images"][job["validation"]])
                 try:
-                    history = training.train(model, *images, settings["epochs"], seed, on_epoch=bar.update)
+                    history = training.train(
+                        model, *images, settings["epochs"], seed, on_epoch=bar.update, run_epochs=run_epochs
+                    )
                 except FloatingPointError as error:
                     raise FloatingPointError(f"class {job['name']}: {error}") from None
                 save_model(folder, job, model, history)

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a file that cannot be decoded is reported once, by us
@@ -229,6 +230,28 @@ def write_images(folder, names, images):
     folder.mkdir(parents=True, exist_ok=True)
     for name, image in zip(names, images, strict=True):
         write_image(folder / f"{name}.png", image)
+
+
+class Writer:
+    """Writes images while its caller makes the next ones; leaving the `with` block waits, and raises what went wrong.
+
+    `with Writer() as write: write(folder, names, images)` takes what `write_images` takes.
+    """
+
+    def __enter__(self):
+        self.pool, self.waiting = ThreadPoolExecutor(1), []
+        return self
+
+    def __call__(self, folder, names, images):
+        while len(self.waiting) > 8:  # a slow disk must not fill the memory
+            self.waiting.pop(0).result()
+        self.waiting.append(self.pool.submit(write_images, folder, names, images))
+
+    def __exit__(self, kind, error, trace):
+        self.pool.shutdown(cancel_futures=error is not None)
+        if error is None:
+            for future in self.waiting:
+                future.result()
 
 
 def fingerprint(*arrays):

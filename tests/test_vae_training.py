@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import runtime
 from images import folders, sources
 from vae_aug import training
 from vae_aug.vae import VariationalAutoencoder
@@ -140,8 +141,9 @@ def test_images_that_are_no_numbers_end_the_training(real):
         training.train(build(), images, real[0][:1], 2, seed=0)
 
 
+@pytest.mark.parametrize("in_graph", [True, False])
 @pytest.mark.parametrize("architecture", ["conv", "autoencoder"])
-def test_restart_trains_a_second_class_as_if_it_were_the_first(real, architecture, monkeypatch):
+def test_restart_trains_a_second_class_as_if_it_were_the_first(real, architecture, in_graph, monkeypatch):
     traces = []
     compute_loss = VariationalAutoencoder.compute_loss
 
@@ -151,18 +153,24 @@ def test_restart_trains_a_second_class_as_if_it_were_the_first(real, architectur
 
     monkeypatch.setattr(VariationalAutoencoder, "compute_loss", counting)
 
-    def run(model, label):
+    def run(model, run_epochs, label):
         parts = real[label][:4], real[label][4:5]
-        return training.train(model, *parts, 3, seed=label, batch_size=3), model.get_weights()
+        history = training.train(model, *parts, 3, seed=label, batch_size=3, run_epochs=run_epochs)
+        return history, model.get_weights()
 
-    alone = run(build(architecture, seed=22), 2)
+    def prepare(seed):
+        model = build(architecture, seed=seed)
+        return model, training.epochs_in_graph(model, runtime.in_graph) if in_graph else training.run_step_by_step
 
-    model = build(architecture, seed=11)
-    run(model, 1)
+    alone = run(*prepare(22), 2)
+
+    model, run_epochs = prepare(11)
+    run(model, run_epochs, 1)
     traced = len(traces)
-    training.restart(model, build(architecture, seed=22))
+    keras.utils.set_random_seed(22)
+    training.restart(model, 22)
     assert int(model.optimizer.iterations) == 0
-    second = run(model, 2)
+    second = run(model, run_epochs, 2)
 
     assert second[0] == alone[0]
     for weight, expected in zip(second[1], alone[1], strict=True):
@@ -173,10 +181,12 @@ def test_restart_trains_a_second_class_as_if_it_were_the_first(real, architectur
 
 @pytest.mark.parametrize("trained", [True, False])
 def test_restart_gives_the_weights_and_the_noise_of_a_fresh_model(real, trained):
-    model, fresh = build(seed=1), build(seed=2)
+    model = build(seed=1)
     if trained:
         training.train(model, real[0][:3], real[0][3:4], 1, seed=0)
-    training.restart(model, fresh)
+    keras.utils.set_random_seed(2)
+    training.restart(model, 2)
+    assert model.get_config()["seed"] == 2
     for weight, expected in zip(model.get_weights(), build(seed=2).get_weights(), strict=True):
         np.testing.assert_array_equal(weight, expected)
     np.testing.assert_array_equal(
@@ -185,6 +195,48 @@ def test_restart_gives_the_weights_and_the_noise_of_a_fresh_model(real, trained)
     assert model.optimizer.built == trained
     assert all(not np.any(variable.numpy()) for variable in model.optimizer.variables[2:])  # after iteration and rate
     assert int(model.optimizer.iterations) == 0
+
+
+@pytest.mark.parametrize("architecture", ["conv", "dense", "autoencoder"])
+def test_epochs_in_one_graph_lose_what_single_steps_lose(real, architecture):
+    histories, weights = [], []
+    for in_graph in (True, False):
+        model = build(architecture, seed=5)
+        run_epochs = training.epochs_in_graph(model, runtime.in_graph) if in_graph else training.run_step_by_step
+        # 7 images in batches of 3, 3 and 1; 5 validation images in batches of 3 and 2
+        parts = real[0][:7], real[0][7:12]
+        histories.append(training.train(model, *parts, 4, seed=3, batch_size=3, run_epochs=run_epochs))
+        weights.append(model.get_weights())
+    assert len(histories[0]) == 4
+    for row, expected in zip(*histories, strict=True):
+        assert row == pytest.approx(expected, rel=1e-4)
+    for weight, expected in zip(*weights, strict=True):
+        np.testing.assert_allclose(weight, expected, atol=2e-3)  # the first steps of RMSprop are of 0.003
+
+
+def test_one_graph_serves_any_number_of_images(real):
+    traces, model = [], build()
+    run_epochs = training.epochs_in_graph(
+        model, lambda function, inputs: runtime.in_graph(lambda *x: traces.append(1) or function(*x), inputs)
+    )
+    for count in (3, 4, 9):
+        training.train(model, real[0][:count], real[0][20 : 20 + count], 2, seed=0, run_epochs=run_epochs)
+    assert traces == [1]
+
+
+def test_without_a_back_end_that_compiles_steps_run_one_by_one():
+    assert training.epochs_in_graph(build(), lambda function, inputs: None) is training.run_step_by_step
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 1000])
+def test_progress_is_called_for_each_epoch_however_many_run_at_once(real, at_once, monkeypatch):
+    monkeypatch.setattr(training, "STEPS_AT_ONCE", at_once)
+    calls = []
+    history = training.train(
+        build(), real[0][:3], real[0][3:4], 7, seed=0, batch_size=3, on_epoch=lambda: calls.append(1)
+    )
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6, 7]
+    assert len(calls) == 7
 
 
 def copy_optimizer(model):
