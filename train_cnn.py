@@ -45,6 +45,13 @@ def parse_args(argv=None):
         metavar="0..5",
         help="inexpert augmentation (CIARP fig. 3), after so many of six lessons; implies --aug",
     )
+    parser.add_argument(
+        "--augmenter",
+        choices=("generator", "graph"),
+        default="generator",
+        help="where --aug happens: Keras' ImageDataGenerator in another thread, or a layer on the training's device, "
+        "other random numbers of the same law",
+    )
     parser.add_argument("--protocol", choices=("fair", "published"), default="fair", help="how to train and to choose")
     parser.add_argument("--steps", type=cli.positive, help="optimiser steps, fair only (default: 3000)")
     parser.add_argument(
@@ -76,6 +83,8 @@ def parse_args(argv=None):
     if args.protocol == "fair" and args.select:
         parser.error("--select: the fair protocol keeps the last weights; it goes with --protocol published")
     args.aug = args.aug or args.bad is not None  # Deviation 10
+    if args.augmenter == "graph" and (not args.aug or args.bad is not None):
+        parser.error("--augmenter graph: goes with --aug; the layer rotates and shifts, --bad does more")
     if args.page_size and (not args.vae or args.injection == "all"):
         parser.error("--page-size: pages need -vae GEN and --injection pages")
     return args
@@ -94,7 +103,7 @@ def choose_files(args):
 
 
 def list_generated(root, class_names, seed):
-    """The generated images in the order in which pages take them: paths and labels, shuffled over the classes."""
+    """The generated images in the order in which pages take them, shuffled over the classes: paths and labels."""
     files = folders.list_images(root)
     for name in files:
         if (Path(root) / name / "decoder.keras").exists():
@@ -146,9 +155,9 @@ def read_data(args):
     pairs = pairs[: injection.num_used(schedule.epochs, schedule.page_size, len(pairs))]
     generated = None
     if pairs:
-        images = folders.read_images([path for path, _ in pairs], args.size, args.color)
-        generated = images, np.array([label for _, label in pairs])
-        shapes[args.vae] = images.shape[1:]
+        album = folders.Album([path for path, _ in pairs], args.size, args.color)
+        generated = album, np.array([label for _, label in pairs])
+        shapes[args.vae] = album.shape[1:]
     folders.check_same_shape(shapes)
     return schedule, train_files, real, test, generated
 
@@ -164,16 +173,24 @@ def fit(args, schedule, real, test, generated, num_classes):
     import keras  # and what needs it, once the runtime is configured
 
     from cnn import augmentation, models, training
+    from cnn.affine import RandomAffine
 
     real, test = as_batch(*real, num_classes), as_batch(*test, num_classes)
-    generated = as_batch(*generated, num_classes) if generated else None
-    augment = None
-    if schedule.augmented:
+    if generated:
+        album, labels = generated
+        images = album[range(len(album))] if schedule.page_size < 0 else album  # all at once, or a page an epoch
+        generated = images, np.eye(num_classes, dtype=np.float32)[labels]
+    in_graph, augment, seed = args.augmenter == "graph", None, runtime.derive_seed(args.seed, "augmentation")
+    if schedule.augmented and not in_graph:
         settings = lessons.SUITABLE if args.bad is None else lessons.inexpert(args.bad)
-        augment = augmentation.Augmentation(real[0], runtime.derive_seed(args.seed, "augmentation"), settings)
+        augment = augmentation.Augmentation(real[0], seed, settings)
     batches = injection.batches(real, generated, schedule, runtime.derive_seed(args.seed, "batches"), augment)
     with scope():
-        model = models.build_thesis_cnn(real[0].shape[1:], num_classes)
+        network = model = models.build_thesis_cnn(real[0].shape[1:], num_classes)
+        if in_graph:
+            model = keras.Sequential(
+                [keras.Input(real[0].shape[1:]), RandomAffine(**lessons.SUITABLE, seed=seed), network]
+            )
         training.compile_classifier(model)
     callbacks = [keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else []
     total = schedule.epochs * schedule.steps_per_epoch
@@ -181,8 +198,8 @@ def fit(args, schedule, real, test, generated, num_classes):
         history, kept = training.train(
             model, batches, schedule, test, callbacks, verbose=1 if args.v else 0, on_step=bar.update
         )
-    probabilities = model.predict(test[0], batch_size=500, verbose=0)
-    return model, history, kept, probabilities
+    probabilities = network.predict(test[0], batch_size=training.EVALUATION_BATCH, verbose=0)
+    return network, history, kept, probabilities
 
 
 def save_result(folder, result, report, history):
@@ -200,6 +217,7 @@ def main(argv=None):
     args = parse_args(argv)
     arm = protocols.name_arm(args.vae, args.aug)
     variant = "".join([f"-bad{args.bad or ''}" * (args.bad is not None), f"-by-{args.select}" * bool(args.select)])
+    variant += "-graph" * (args.augmenter == "graph")
     out = Path(args.out or f"runs/{arm}{variant}-{args.protocol}-{args.limtr}-seed{args.seed}".lower())
     for folder in filter(None, (args.path, args.vae)):
         runs.refuse_overlap(out, folder)
@@ -214,9 +232,11 @@ def main(argv=None):
         "seed": args.seed,
         "deterministic": args.deterministic,
     }
+    if args.augmenter != "generator":
+        settings["augmenter"] = args.augmenter
     data = {"train": folders.fingerprint(*real), "test": folders.fingerprint(*test)}
     if generated:
-        data["generated"] = folders.fingerprint(*generated)
+        data["generated"] = generated[0].fingerprint(generated[1])
     if runs.finished(out, settings, data):
         print(f"{out} is done already")
         show(runs.read_json(out / "result.json"), (out / "report.txt").read_text(encoding="utf-8"), out)

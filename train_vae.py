@@ -159,6 +159,9 @@ def save_model(folder, job, model, history):
 
 def main(argv=None):
     args = parse_args(argv)
+    if args.gen:
+        for folder in (args.path, args.out):
+            runs.refuse_overlap(args.gen, folder)
     train(args)
     if args.gen:
         flags = {"-models": args.out, "-out": args.gen, "--count": args.count, "--seed": args.seed}

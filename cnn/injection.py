@@ -1,5 +1,8 @@
 """How generated images join the real ones: a page an epoch, or all at once (thesis 6.3 and 6.4)."""
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 
@@ -33,8 +36,10 @@ def batches(real, generated, schedule, seed, augment=None):
     starts a new pass with the next page.
 
     Args:
-        real, generated: pairs of images, float32 `(num_images, height, width, channels)`, and one-hot labels
-            `(num_images, num_classes)`; `generated` may be None if the schedule takes none.
+        real: pair of images, float32 `(num_images, height, width, channels)`, and one-hot labels
+            `(num_images, num_classes)`.
+        generated: such a pair, or None if the schedule takes none. Its images are only asked for `images[places]`, a
+            page when its epoch comes.
         schedule: a `protocols.Schedule`.
         seed: integer seed of the shuffling.
         augment: maps a batch of images to a batch of the same shape; None for none.
@@ -43,7 +48,7 @@ def batches(real, generated, schedule, seed, augment=None):
         Pairs of images and labels of one optimiser step.
     """
     rng = np.random.default_rng(seed)
-    num_generated = len(generated[0]) if schedule.page_size else 0
+    num_generated = len(generated[1]) if schedule.page_size else 0
     epoch = 0
     while True:
         x, y = real
@@ -67,3 +72,12 @@ def _rows(num_images, schedule, rng):
         if len(waiting) and not schedule.full_batches:
             yield waiting
             waiting = waiting[:0]
+
+
+def ahead(batches, count=8):
+    """Yields what the generator `batches` yields, and makes the next ones in a thread while its caller works."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, batches, None) for _ in range(count))
+        while (batch := waiting.popleft().result()) is not None:
+            waiting.append(pool.submit(next, batches, None))
+            yield batch

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -136,15 +137,22 @@ def read_list(paths, size=None, color=None):
 
     Arguments as of `read_images`. Returns a list of uint8 arrays `(height, width, channels)`.
     """
-    images, counts = [], {}
-    for path in paths:
-        notes = set()
-        images.append(convert(decode(path, notes), size, color))
-        for note in notes:
-            counts[note] = counts.get(note, 0) + 1
-    for note, count in sorted(counts.items()):
-        log.info("%s: %s (%d of %d files)", Path(paths[0]).parent.parent, note, count, len(images))
+    notes = Counter()
+    images = [_read(path, size, color, notes) for path in paths]
+    _log_conversions(paths, notes)
     return images
+
+
+def _read(path, size, color, notes):
+    found = set()
+    image = convert(decode(path, found), size, color)
+    notes.update(found)
+    return image
+
+
+def _log_conversions(paths, notes):
+    for note, count in sorted(notes.items()):
+        log.info("%s: %s (%d of %d files)", Path(paths[0]).parent.parent, note, count, len(paths))
 
 
 def read_images(paths, size=None, color=None):
@@ -164,6 +172,42 @@ def read_images(paths, size=None, color=None):
     images = read_list(paths, size, color)
     check_same_shape({path: image.shape for path, image in zip(paths, images, strict=True)})
     return np.stack(images)
+
+
+class Album:
+    """Image files that are read when they are asked for: `album[places]` is `to_float(read_images(...))` of them.
+
+    Every file is read once to begin with, one at a time, so that what is wrong with one is said before it is needed.
+
+    Args:
+        paths, size, color: as of `read_images`.
+
+    Attributes:
+        shape: `(num_images, height, width, channels)`.
+    """
+
+    def __init__(self, paths, size=None, color=None):
+        self.paths, self.size, self.color = paths, size, color
+        notes = Counter()
+        first = _read(paths[0], size, color, Counter()).shape
+        self.shape = (len(paths), *first)
+        self._digest = hashlib.sha256(_header(np.dtype(np.uint8), self.shape))
+        for path in paths:
+            image = _read(path, size, color, notes)
+            check_same_shape({paths[0]: first, path: image.shape})
+            self._digest.update(image)
+        _log_conversions(paths, notes)
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, places):
+        notes = Counter()  # said before
+        return to_float(np.stack([_read(self.paths[place], self.size, self.color, notes) for place in places]))
+
+    def fingerprint(self, *arrays):
+        """What `fingerprint` gives of all its images and the arrays."""
+        return _add_to_digest(self._digest.copy(), arrays)
 
 
 def check_same_shape(shapes):
@@ -256,8 +300,15 @@ class Writer:
 
 def fingerprint(*arrays):
     """SHA-256 of the arrays' types, shapes and bytes, as a hexadecimal string."""
-    digest = hashlib.sha256()
+    return _add_to_digest(hashlib.sha256(), arrays)
+
+
+def _add_to_digest(digest, arrays):
     for array in arrays:
-        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(_header(array.dtype, array.shape))
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
+
+
+def _header(dtype, shape):
+    return f"{dtype}{shape}".encode()

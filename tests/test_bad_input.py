@@ -561,6 +561,8 @@ def test_an_unknown_or_shortened_flag_is_named(refused, capsys, name, flag):
         (("--protocol", "published", "--steps", 30), "--steps"),
         (("--page-size", 10), "--page-size"),
         (("--page-size", 10, "-vae", "gen", "--injection", "all"), "--page-size"),
+        (("--augmenter", "graph"), "--augmenter graph"),
+        (("--augmenter", "graph", "--bad"), "--augmenter graph"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(refused, capsys, flags, named):
@@ -568,6 +570,27 @@ def test_flags_that_do_not_go_together_are_refused(refused, capsys, flags, named
     printed = capsys.readouterr().err
     assert len(printed.splitlines()) == 1
     assert f"error: {named}: " in printed
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--all", "--count", 5), "--count"),
+        (("--joint", "--gen", "gen"), "--gen"),
+        (("--all", "--gen", "gen", "--architecture", "autoencoder"), "--gen"),
+        (("--all", "--gen", "gen", "--objective", "kl"), "--gen"),
+    ],
+)
+def test_images_of_models_that_cannot_be_sampled_are_refused_before_they_are_trained(refused, capsys, flags, named):
+    refused(train_vae.main, ("-path", "data", *flags), 2, error=SystemExit)
+    printed = capsys.readouterr().err
+    assert len(printed.splitlines()) == 1
+    assert f"error: {named}: " in printed
+
+
+@pytest.mark.parametrize("gen", ["out/gen", "data/gen", "."])
+def test_generated_images_may_not_touch_models_nor_data(digits, refused, gen):
+    refused(train_vae.main, [*vae_flags(digits), "--gen", gen], gen if gen != "." else "input")
 
 
 @pytest.mark.parametrize("augmented", ["--aug", "--bad"])

@@ -446,3 +446,76 @@ def test_the_fingerprint_changes_with(change):
 
 def test_names_that_count_alike_have_one_order_and_other_digits_are_letters():
     assert sorted(["1", "001", "2", "01", "²"], key=folders.natural_key) == ["001", "01", "1", "2", "²"]
+
+
+def make_album(root, count=7, shape=(6, 4, 3)):
+    images = np.random.default_rng(0).integers(256, size=(count, *shape), dtype=np.uint8)
+    folders.write_images(root / "a", range(count), images)
+    return images, [root / "a" / f"{k}.png" for k in range(count)]
+
+
+def test_an_album_gives_what_was_written_page_by_page(tmp_path):
+    images, paths = make_album(tmp_path)
+    album = folders.Album(paths)
+    assert len(album) == 7
+    assert album.shape == images.shape
+    np.testing.assert_array_equal(album[[5, 0, 5]], folders.to_float(images[[5, 0, 5]]))
+    paths[2].unlink()  # it holds no images
+    with pytest.raises(FileNotFoundError):
+        album[[2]]
+
+
+def test_an_album_has_the_fingerprint_of_its_array(tmp_path):
+    images, paths = make_album(tmp_path)
+    labels = np.arange(7)
+    assert folders.Album(paths).fingerprint(labels) == folders.fingerprint(images, labels)
+    assert folders.Album(paths).fingerprint() == folders.fingerprint(images)
+    scaled = folders.read_images(paths, (3, 3), "grey")
+    album = folders.Album(paths, (3, 3), "grey")
+    assert album.shape == (7, 3, 3, 1)
+    assert album.fingerprint(labels) == folders.fingerprint(scaled, labels)
+
+
+def test_an_album_refuses_an_odd_or_broken_file_before_it_is_needed(tmp_path):
+    _, paths = make_album(tmp_path)
+    folders.write_image(paths[6], np.zeros((5, 5, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"6.png: 5x5 RGB, but .*0.png is 6x4 RGB; .*--size"):
+        folders.Album(paths)
+    paths[6].write_bytes(b"GIF")
+    with pytest.raises(ValueError, match=r"6.png: not a readable image"):
+        folders.Album(paths)
+
+
+def test_an_album_says_conversions_once(tmp_path, caplog):
+    _, paths = make_album(tmp_path)
+    paths[3].write_bytes(encoded("png", np.full((6, 4, 4), 128, np.uint8)))
+    with caplog.at_level("INFO"):
+        album = folders.Album(paths)
+        album[[3]], album[[3]]
+    assert [record.message for record in caplog.records] == [f"{tmp_path}: transparency laid on white (1 of 7 files)"]
+
+
+def test_a_writer_has_written_all_when_it_is_left(tmp_path):
+    images = np.arange(20 * 4, dtype=np.uint8).reshape(20, 2, 2, 1)
+    with folders.Writer() as write:
+        for k in range(20):
+            write(tmp_path / "a", [k], images[k : k + 1])
+    np.testing.assert_array_equal(folders.read_images([tmp_path / "a" / f"{k}.png" for k in range(20)]), images)
+
+
+def test_a_writer_raises_what_went_wrong(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(FileExistsError), folders.Writer() as write:
+        write(tmp_path / "a", [0], np.zeros((1, 2, 2, 1), np.uint8))
+
+
+def test_an_error_of_its_caller_goes_before_those_of_a_writer(tmp_path):
+    (tmp_path / "a").touch()
+
+    def fail():
+        with folders.Writer() as write:
+            write(tmp_path / "a", [0], np.zeros((1, 2, 2, 1), np.uint8))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()

@@ -1,11 +1,12 @@
 """Which images are in which batch. Every image holds its own number, real ones from 0, generated ones from 1000."""
 
-from itertools import islice
+import threading
+from itertools import count, islice
 
 import numpy as np
 import pytest
 
-from cnn.injection import batches, num_used, page
+from cnn.injection import ahead, batches, num_used, page
 from cnn.protocols import Schedule
 
 GENERATED = 1000
@@ -30,10 +31,10 @@ def flat(lists):
     return [number for numbers in lists for number in numbers]
 
 
-def take(count, num_real, schedule, num_generated=0, seed=0, augment=None):
-    """The image numbers of the first `count` batches."""
+def take(number, num_real, schedule, num_generated=0, seed=0, augment=None):
+    """The image numbers of the first `number` batches."""
     generated = numbered(num_generated, GENERATED) if num_generated else None
-    return [numbers(batch) for batch in islice(batches(numbered(num_real), generated, schedule, seed, augment), count)]
+    return [numbers(batch) for batch in islice(batches(numbered(num_real), generated, schedule, seed, augment), number)]
 
 
 @pytest.mark.parametrize(
@@ -181,3 +182,57 @@ def test_the_given_arrays_are_left_as_they_were():
     for given, expected in ((real, numbered(6)), (generated, numbered(6, GENERATED))):
         np.testing.assert_array_equal(given[0], expected[0])
         np.testing.assert_array_equal(given[1], expected[1])
+
+
+class Recorder:
+    """Images that note which of them were asked for."""
+
+    def __init__(self, images):
+        self.images, self.asked = images, []
+
+    def __getitem__(self, places):
+        self.asked.append(list(places))
+        return self.images[places]
+
+
+def test_a_page_is_read_when_its_epoch_comes():
+    images, labels = numbered(10, GENERATED)
+    recorder = Recorder(images)
+    stream = batches(numbered(4), (recorder, labels), make_schedule(page_size=3), seed=0)
+    for asked in ([[0, 1, 2]], [[0, 1, 2], [3, 4, 5]]):
+        next(stream)
+        assert recorder.asked == asked
+        next(stream), next(stream)
+        assert recorder.asked == asked
+
+
+def test_batches_made_ahead_come_in_their_order():
+    assert list(islice(ahead(count()), 100)) == list(range(100))
+    assert list(ahead(iter("abc"))) == ["a", "b", "c"]
+    assert list(ahead(iter(()))) == []
+
+
+def test_batches_are_made_in_another_thread_and_no_more_than_asked():
+    made = []
+
+    def make():
+        for k in count():
+            made.append(threading.get_ident())
+            yield k
+
+    stream = ahead(make(), 3)
+    assert next(stream) == 0
+    stream.close()  # waits for those at work
+    assert 1 <= len(made) <= 4
+    assert threading.get_ident() not in made
+
+
+def test_an_error_in_a_batch_reaches_who_asks_for_it():
+    def failing():
+        yield 1
+        raise OSError("page 7 is gone")
+
+    stream = ahead(failing())
+    assert next(stream) == 1
+    with pytest.raises(OSError, match="page 7 is gone"):
+        next(stream)

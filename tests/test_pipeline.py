@@ -193,6 +193,14 @@ def test_one_class_alone_is_bit_equal_to_the_same_class_among_all(root, data, mo
         assert after[name][0] == before[name][0]
 
 
+def test_models_and_their_images_in_one_command(root, data, models, gen):
+    """And again where the models are there and their images are not."""
+    for out in (root / "models-and-images", models):
+        train_vaes(data, out, "--gen", root / "gen-too", "--count", 12)
+        assert pictures(root / "gen-too") == pictures(gen)
+        shutil.rmtree(root / "gen-too")
+
+
 def test_training_again_leaves_finished_models_alone(data, models, capsys):
     before = snapshot(models)
     train_vaes(data, models)
@@ -378,6 +386,21 @@ def test_same_seed_same_numbers(root, data, gen, cnn_runs):
     classify(data, root / "again-cnn", *flags_of("AUG+VAE", gen), *PROTOCOLS["fair"], "--tensorboard", root / "logs")
     assert numbers(root / "again-cnn") == numbers(cnn_runs("AUG+VAE", "fair"))
     assert list((root / "logs").rglob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_augmentation_in_the_graph_is_the_same_arm_with_other_numbers(root, data, cnn_runs, protocol):
+    out = root / f"graph-{protocol}"
+    classify(data, out, "--aug", "--augmenter", "graph", *PROTOCOLS[protocol])
+    assert names(out) == RUN_FILES
+    (graph, history), (generator, other) = numbers(out), numbers(cnn_runs("AUG", protocol))
+    assert history != other
+    for part in ("arm", "protocol", "steps", "epochs", "images"):
+        assert graph[part] == generator[part]
+    model = keras.saving.load_model(out / "model.keras")
+    assert model.name == "thesis_cnn"  # the layer that augments is not part of what is saved
+    with pytest.raises(ValueError, match=r"augmenter"):
+        classify(data, out, "--aug", *PROTOCOLS[protocol])
 
 
 @pytest.mark.parametrize(
