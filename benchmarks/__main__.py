@@ -1,0 +1,56 @@
+"""Prints what a run costs, as ratios to the released way, to the machine's own peak, or to another size.
+
+Example python -m benchmarks          # every subject, each in a process of its own: about XX min on 2 cores
+        python -m benchmarks stage_one memory --json
+"""
+
+import dataclasses
+import importlib
+import json
+import sys
+
+import cli
+import runs
+from benchmarks.measure import Line, child
+
+SUBJECTS = "stage_one vae_training classifier augmentation memory growth precision grid".split()
+
+
+def main(argv=None):
+    parser = cli.ArgumentParser(__doc__)
+    parser.prog = "python -m benchmarks"
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)} (default: all)")
+    parser.add_argument("--json", action="store_true", help="one JSON document, for machines")
+    parser.add_argument("--one", choices=SUBJECTS, help="measure in this process and print a JSON line each")
+    args = parser.parse_args(argv)
+    unknown = [name for name in args.subjects if name not in SUBJECTS]
+    if unknown:
+        parser.error(f"SUBJECT: there is no {unknown[0]!r}, but {', '.join(SUBJECTS)}")
+    if args.one:
+        for line in importlib.import_module(f"benchmarks.{args.one}").measure():
+            print(json.dumps(dataclasses.asdict(line)), flush=True)
+        return
+    lines, failed = [], False
+    for subject in args.subjects or SUBJECTS:
+        try:
+            printed = child("-m", "benchmarks", "--one", subject)[2]
+        except RuntimeError as error:
+            failed = True
+            print(f"{subject}: failed: {error}", file=sys.stderr)
+            continue
+        found = [Line(**json.loads(text)) for text in printed.splitlines() if text.startswith("{")]
+        lines += found
+        if not args.json:
+            print(*found, sep="\n", flush=True)
+    if args.json:
+        print(
+            json.dumps(
+                {"lines": [dataclasses.asdict(line) for line in lines], "environment": runs.environment()}, indent=1
+            )
+        )
+    if failed:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    cli.run(main)

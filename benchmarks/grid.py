@@ -1,0 +1,96 @@
+"""The quick grid: its wall time against its arithmetic at the machine's peak, one worker, two, and two of Dask's."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import runs
+from benchmarks.measure import ROOT, Line, child, operations, peak
+
+WORKERS = os.cpu_count() or 1
+
+
+def arithmetic(root):
+    """Floating-point operations of a finished grid of one size, counted from what its folders say."""
+    from cnn import models
+    from vae_aug import conv
+
+    forward = operations(models.build_thesis_cnn((28, 28, 1), 10))
+    encoder, decoder = conv.build_encoder((28, 28, 1), 3), conv.build_decoder((28, 28, 1), 3)
+    total = 0
+    for path in root.glob("classifiers/*/result.json"):
+        result = runs.read_json(path)
+        total += forward * (3 * 32 * result["steps"] + result["images"]["test"])
+    for path in root.glob("models/*/*/split.json"):
+        split, settings = runs.read_json(path), runs.read_json(path.parent / "config.json")["settings"]
+        images = {part: sum(map(len, split[part].values())) for part in ("train", "validation")}
+        total += (
+            settings["epochs"]
+            * (3 * images["train"] + images["validation"])
+            * (operations(encoder) + operations(decoder))
+        )
+    for path in root.glob("gen/*/*/*.png"):
+        total += operations(decoder) * (path.suffix == ".png")
+    return total
+
+
+@contextlib.contextmanager
+def dask(folder):
+    """A scheduler and as many single-threaded workers as cores; yields the address."""
+    address_file, started = folder / "scheduler.json", []
+
+    def launch(command, *flags):
+        line = [sys.executable, "-m", f"distributed.cli.dask_{command}", *map(str, flags), "--no-dashboard"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        started.append(subprocess.Popen(line, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, **quiet))
+
+    launch("scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", address_file)
+    while not (address_file.exists() and address_file.read_text().endswith("}")):
+        time.sleep(0.1)
+    for k in range(WORKERS):
+        flags = ["--nthreads", 1, "--no-nanny", "--local-directory", folder / f"worker{k}"]
+        launch("worker", "--scheduler-file", address_file, *flags)
+    try:
+        yield json.loads(address_file.read_text())["address"]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def measure():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        took = {}
+        for jobs in (WORKERS, 1):
+            took[jobs], _, _ = child("reproduce.py", "--quick", "--out", folder / f"jobs{jobs}", "--jobs", jobs)
+        with dask(folder) as address:
+            cluster, _, _ = child("reproduce.py", "--quick", "--out", folder / "dask", "--scheduler", address)
+        import runtime
+
+        runtime.configure(42)
+        work, fastest = arithmetic(folder / f"jobs{WORKERS}"), peak("float32")
+    ideal = work / fastest
+    detail = f"{took[WORKERS]:.0f} s, {work / 1e12:.1f} TFLOP at {fastest / 1e9:.0f} GFLOP/s are {ideal:.0f} s"
+    yield Line(
+        "grid",
+        f"overhead over arithmetic at peak, {WORKERS} workers",
+        100 * (took[WORKERS] / ideal - 1),
+        "%",
+        "< 25",
+        detail,
+    )
+    yield Line("grid", f"{WORKERS} loky workers / 1", took[1] / took[WORKERS], "times", "", f"{took[1]:.0f} s with one")
+    yield Line(
+        "grid",
+        f"{WORKERS} Dask workers / {WORKERS} loky",
+        cluster / took[WORKERS],
+        "times",
+        "",
+        f"{cluster:.0f} s, start included",
+    )

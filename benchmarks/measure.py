@@ -1,0 +1,133 @@
+"""What the benchmarks share: lines of results, clocks, the machine's peak, child processes, data."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from images import folders, sources
+
+ROOT = Path(__file__).resolve().parent.parent
+SIDE, PRODUCTS = 2048, 8  # of the matrices whose products are the peak; eight, for copying takes time too
+
+
+@dataclass
+class Line:
+    """One measured ratio.
+
+    Attributes:
+        subject, what: where it belongs and what it is the ratio of.
+        value, unit: the number and what it counts, e.g. `"times"`, `"of peak"`, `"MB"`.
+        target: what it is meant to reach, or "".
+        detail: the numbers behind it.
+    """
+
+    subject: str
+    what: str
+    value: float
+    unit: str
+    target: str = ""
+    detail: str = ""
+
+    def __str__(self):
+        target = f" (target {self.target})" if self.target else ""
+        return f"{self.subject:<14}{self.what:<62}{self.value:>9.3g} {self.unit}{target}; {self.detail}"
+
+
+def best(function, repeats=3):
+    """Seconds of the fastest of several calls: what else the machine does can only slow one down."""
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def peak(dtype):
+    """Operations a second of products of square matrices in `"float32"` or `"bfloat16"`, where Keras computes."""
+    import keras
+
+    products = [keras.layers.Dense(SIDE, use_bias=False, dtype=dtype) for _ in range(PRODUCTS)]
+    multiply = keras.Sequential([keras.Input((SIDE,)), *products])
+    matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
+    multiply.predict_on_batch(matrix)
+    return PRODUCTS * 2 * SIDE**3 / best(lambda: multiply.predict_on_batch(matrix), 4)
+
+
+def operations(model):
+    """Floating-point operations of a forward pass of one image, two for each multiplication in its products.
+
+    A training step does three times as many: the products with inputs and with weights on the way back.
+    """
+    import keras
+
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += operations(layer)
+        elif isinstance(layer, keras.layers.Conv2DTranspose):
+            total += 2 * np.prod(layer.input.shape[1:3]) * np.prod(layer.kernel.shape)
+        elif isinstance(layer, keras.layers.Conv2D):
+            total += 2 * np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape)
+        elif isinstance(layer, keras.layers.Dense):
+            total += 2 * np.prod(layer.kernel.shape)
+    return float(total)
+
+
+def child(*command, environment=None):
+    """Runs a Python command line to its end: (seconds, peak resident bytes, what it printed).
+
+    Raises:
+        RuntimeError: it failed; the text is the end of what it wrote to standard error.
+    """
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    out, err = process.communicate()
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))}: {err[-2000:]}")
+    return seconds, peak_memory(out), out
+
+
+def report_memory():
+    """Printed last by a child whose peak memory is asked for; `peak_memory` finds it."""
+    print(f"peak resident kilobytes: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}", flush=True)
+
+
+def peak_memory(printed):
+    lines = [line for line in printed.splitlines() if line.startswith("peak resident kilobytes: ")]
+    return 1024 * int(lines[-1].split()[-1]) if lines else None
+
+
+def last_json(printed):
+    return json.loads(printed.strip().splitlines()[-1])
+
+
+def write_digits(root, num_classes=10, num_train=5, num_test=1, shape=(28, 28, 1)):
+    """Writes real digits as class folders, any number of classes and images: they repeat, brightened a little."""
+    data = sources.digits(seed=0, side=shape[0])
+    for part, x, y, count in (
+        ("train", data.x_train, data.y_train, num_train),
+        ("test", data.x_test, data.y_test, num_test),
+    ):
+        for k in range(num_classes):
+            own = x[y == k % 10]
+            images = own[(np.arange(count) + 7 * (k // 10)) % len(own)]
+            images = np.maximum(images, np.arange(count)[:, None, None] // len(own)).astype(np.uint8)
+            images = np.repeat(images[..., None], shape[-1], axis=-1)
+            folders.write_images(Path(root) / part / str(k), range(count), images)
+    return Path(root)
