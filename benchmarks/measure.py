@@ -50,6 +50,16 @@ def best(function, repeats=3):
     return min(seconds)
 
 
+def steps_a_second(train, window=20):
+    """The fastest `window` steps in a row of a training: `train(on_step)` trains and calls `on_step` after each step.
+
+    What begins and ends a training is no step and left out.
+    """
+    ends = []
+    train(lambda: ends.append(time.perf_counter()))
+    return window / np.min(np.subtract(ends[window:], ends[:-window]))
+
+
 def peak(dtype):
     """Operations a second of products of square matrices in `"float32"` or `"bfloat16"`, where Keras computes."""
     import keras
