@@ -191,7 +191,7 @@ def fit(args, schedule, real, test, generated, num_classes):
             model = keras.Sequential(
                 [keras.Input(real[0].shape[1:]), RandomAffine(**lessons.SUITABLE, seed=seed), network]
             )
-        training.compile_classifier(model)
+        training.compile_classifier(model, schedule.steps_per_epoch)
     callbacks = [keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else []
     total = schedule.epochs * schedule.steps_per_epoch
     with cli.progress(total=total, unit="step", desc=schedule.arm, disable=args.v) as bar:

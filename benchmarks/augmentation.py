@@ -28,7 +28,7 @@ def measure():
         schedule = protocols.fair("AUG", epochs=1, steps=80)
         stream = injection.batches(real, None, schedule, 0, generator)
         if not augment:  # the same work for the network, and none for the generator
-            stream = itertools.cycle(list(itertools.islice(stream, 8)))
+            stream = (batch for batch in itertools.cycle(list(itertools.islice(stream, 8))))
         training.train(model, stream, schedule, on_step=on_step)
 
     with_it, without = (32 * steps_a_second(lambda on_step, a=a: train(a, on_step)) for a in (True, False))
