@@ -35,6 +35,7 @@ def plain(name):
 
 def save(figure, path):
     figure.savefig(path, dpi=150, bbox_inches="tight")
+    figure.clear()  # its parts refer to each other, and would stay in memory until Python looks for such circles
 
 
 def latent_space(path, z_mean, labels, class_names, title):
