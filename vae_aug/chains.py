@@ -1,18 +1,18 @@
 """Markov chains that start from real images (Maronas 2018, algorithm 1), all of them at once.
 
-h from p(h | x), then x from p(x | h), again and again; each new x is a generated image. The model is an RBM, or a VAE of
-binary images with q(z | x) in place of the posterior.
+h from p(h | x), then x from p(x | h), again and again; each new x is a generated image. The model is an RBM, or a VAE
+of binary images with q(z | x) in place of the posterior.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from vae_aug import rbm, saved, vae
+import vae_aug.rbm
+import vae_aug.vae  # noqa: F401  registered here, so that a saved model of either kind can be read
+from vae_aug import saved
 
 BLOCK = 1000  # images that go through the model at once
-
-assert rbm.RBM and vae.VariationalAutoencoder  # imported so that a saved one can be read
 
 
 def load(folder):
@@ -57,8 +57,8 @@ class Steps(keras.Model):
 class Chains:
     """Chains from `starts` that all advance together; each goes back to its image after `length` states.
 
-    What comes follows from the arguments alone, however it is asked for. Memory is that of the starts, of `BLOCK` images
-    on their way through the model, and of what one call of `next` returns.
+    What comes follows from the arguments alone, however it is asked for. Memory is that of the starts, of `BLOCK`
+    images on their way through the model, and of what one call of `next` returns.
 
     Args:
         model: an RBM, or a VAE of binary images.

@@ -1,9 +1,9 @@
-"""The restricted Boltzmann machine: binary pixels, binary hidden units, and a loss whose gradient is contrastive divergence.
+"""The restricted Boltzmann machine of binary units, with a loss whose gradient is contrastive divergence.
 
 p(v, h) is proportional to exp(v'b + h'c + v'Wh). Its free energy is F(v) = -v'b - sum softplus(c + v'W), and
 log p(v) = -F(v) - log Z. The gradient of -log p is that of F at the data less its mean under the model; contrastive
-divergence (Hinton 2002) takes the ends of short Gibbs chains for the model, so that the loss is a difference of two free
-energies (Bengio 2009, section 5.4). Persistent CD (Tieleman 2008) lets the chains go on from step to step.
+divergence (Hinton 2002) takes the ends of short Gibbs chains for the model, so that the loss is a difference of two
+free energies (Bengio 2009, section 5). Persistent CD (Tieleman 2008) lets the chains go on from update to update.
 """
 
 import math
@@ -69,7 +69,7 @@ class RBM(keras.Model):
         return ops.sigmoid(self._hidden_inputs(images))
 
     def visible_probabilities(self, hidden):
-        """p(v = 1 | h), which is E[v | h], `(batch, height, width, channels)`, of hidden units `(batch, num_hidden)`."""
+        """p(v = 1 | h) = E[v | h], `(batch, height, width, channels)`, of hidden units `(batch, num_hidden)`."""
         pixels = ops.sigmoid(ops.matmul(hidden, ops.transpose(self.kernel)) + self.visible_bias)
         return ops.reshape(pixels, (-1, *self.image_shape))
 

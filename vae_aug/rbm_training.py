@@ -20,7 +20,7 @@ def build(images, num_hidden, learning_rate, momentum=0.0, weight_decay=0.0, k=1
         num_hidden, weight_decay, k, num_chains, seed: see `RBM`.
     """
     model = RBM(images.shape[1:], num_hidden, k, num_chains, weight_decay, seed, name="rbm")
-    # log(p / (1 - p)) (Hinton 2012, section 8), of one image more with the pixel and one without, so that p is never 0 or 1.
+    # log(p / (1 - p)) (Hinton 2012, section 8), counting one image more with the pixel and one without: p is in (0, 1).
     lit = images.reshape(len(images), -1).sum(axis=0)
     model.visible_bias.assign(np.log((lit + 1) / (len(images) - lit + 1)))
     model.compile(keras.optimizers.SGD(learning_rate, momentum=momentum))

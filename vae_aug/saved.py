@@ -1,4 +1,4 @@
-"""Finds the model that a chain runs on in a folder of models, without Keras: what a script checks before it loads one."""
+"""Finds the model that a chain runs on in a folder, without Keras: what a script checks before it loads one."""
 
 import hashlib
 import json
