@@ -256,6 +256,18 @@ def to_float(images):
     return images.astype(np.float32) / 255
 
 
+def binarise(images, source):
+    """uint8 images as float32 of 0 and 1: 1 above half of full brightness. One log line if they had grey levels.
+
+    Args:
+        images: uint8, any shape.
+        source: where they came from, for the log line.
+    """
+    if not np.isin(images, (0, 255)).all():
+        log.info("%s: grey levels binarised at 0.5", source)
+    return (images > 127).astype(np.float32)
+
+
 def to_uint8(images):
     """Float images in [0, 1] as uint8, rounded to the nearest grey level."""
     return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
