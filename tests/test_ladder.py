@@ -38,8 +38,8 @@ def scramble(model):
     return model
 
 
-def compiled(model, optimizer="adam", loss="categorical_crossentropy"):
-    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+def compiled(model, optimizer="adam", **options):
+    model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"], **options)
     return model
 
 
@@ -137,10 +137,9 @@ def test_every_weight_learns_from_its_first_values():
         assert all(np.any(row != 0) for row in rows), path
 
 
-def test_denoising_alone_moves_encoder_and_decoder_but_not_what_only_labels_decide():
+def test_denoising_alone_moves_every_weight_the_tops_scale_too():
     changes = train(build(noise=0.3, widths=(6, 5)), loss_weights=0.0)
-    still = [path for path, step in changes.items() if not np.any(step)]
-    assert still == []  # the top's scale and shift count too: the decoder starts from the probabilities
+    assert all(np.any(step) for step in changes.values())  # the decoder starts from the probabilities
 
 
 def test_labels_alone_leave_the_decoder_as_it_was():
@@ -177,8 +176,9 @@ def test_prediction_normalises_by_the_clean_unlabelled_images():
         z = numpy(level.project(h))
         np.testing.assert_allclose(numpy(level.moving_mean)[0], z.mean(axis=0), atol=1e-5)
         np.testing.assert_allclose(numpy(level.moving_variance)[0], z.var(axis=0, ddof=1), rtol=1e-4)
-        h = level(h)
-    np.testing.assert_allclose(model.predict(UNLABELLED, verbose=0), h, rtol=1e-5)
+        h = level.activate(ladder.normalise(z)[0])
+    many = UNLABELLED.shape[0] / (UNLABELLED.shape[0] - 1)  # by which the moving variance is the larger
+    assert np.abs(model.predict(UNLABELLED, verbose=0) - numpy(h)).max() < many - 1
 
 
 def test_settings_and_weights_survive_the_file(tmp_path):
@@ -235,8 +235,7 @@ def test_unlabelled_digits_make_it_better_than_its_supervised_part():
         model = build(0.3, denoising, (100, 50), (8, 8, 1), 10)
         compiled(model, keras.optimizers.Adam(ladder.LEARNING_RATE))
         stream = ladder.batches(itertools.repeat(labelled), x_train, seed=0)
-        for _ in range(300):
+        for _ in range(200):
             model.train_on_batch(*next(stream))
         accuracy[denoising] = np.mean(model.predict(x_test, verbose=0).argmax(axis=1) == y_test)
-    print(accuracy)
     assert accuracy[ladder.DENOISING] > accuracy[0.0,] + 0.05
