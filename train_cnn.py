@@ -1,10 +1,12 @@
-"""Trains the thesis' CNN on real images, with or without generated ones and classic augmentation, and tests it.
+"""Trains a classifier on real images, with or without generated ones and classic augmentation, and tests it.
 
 Reads   <path>/train/<class>/*.png, <path>/test/<class>/*.png, and with -vae <vae>/<class>/*.png
 Writes  <out>/: result.json, report.txt, model.keras, history.csv, curves.png, confusion.png, subset.json
 
 Four arms: CNN (neither flag), VAE (-vae), AUG (--aug), AUG+VAE (both). Two protocols: `fair` gives every arm equal
 steps and looks at the test set once; `published` is the released code, which picks its weights on the test set.
+For very scarce data (Maronas 2018) other classifiers, with Markov chains from the training images (-chain) or, the
+ladder network, with unlabelled images; `published` then means fair's steps and the epoch of lowest test error.
 
 Example python train_cnn.py -path data -vae gen/ --aug -limtr 5
         3,000 steps on 50 digits and pages of generated ones: F1 0.9109 after 9 min on 2 cores busy with other work
@@ -20,6 +22,7 @@ import cli
 import plots
 import runs
 import runtime
+import scarce
 from cnn import injection, lessons, metrics, protocols
 from images import folders, splits
 
@@ -73,18 +76,20 @@ def parse_args(argv=None):
     parser.add_argument(
         "--subset", metavar="FILE", help="train on the images that this split.json or subset.json lists"
     )
+    scarce.add_arguments(parser)
     parser.add_argument("--tensorboard", metavar="DIR", help="write TensorBoard logs to DIR")
     parser.add_argument("--out", help="run folder (default: runs/<arm>-<protocol>-<limtr>-seed<seed>)")
     cli.add_image_arguments(parser)
     runtime.add_arguments(parser)
     args = parser.parse_args(argv)
-    if args.protocol == "published" and args.steps:
+    if args.protocol == "published" and args.steps and not scarce.is_scarce(args):
         parser.error("--steps: the published protocol sets its own steps; they go with --protocol fair")
     if args.protocol == "fair" and args.select:
         parser.error("--select: the fair protocol keeps the last weights; it goes with --protocol published")
     args.aug = args.aug or args.bad is not None  # Deviation 10
     if args.augmenter == "graph" and (not args.aug or args.bad is not None):
         parser.error("--augmenter graph: goes with --aug; the layer rotates and shifts, --bad does more")
+    scarce.check(parser, args)
     if args.page_size and (not args.vae or args.injection == "all"):
         parser.error("--page-size: pages need -vae GEN and --injection pages")
     return args
@@ -124,9 +129,12 @@ def list_generated(root, class_names, seed):
 
 def plan(args, num_train, num_generated):
     """The schedule that the flags ask for."""
-    arm = protocols.name_arm(args.vae, args.aug)
+    arm = protocols.name_arm(args.vae, args.aug, args.chain, args.model)
+    equal_steps = arm, args.e, args.steps or 3000, args.b, args.injection, args.page_size
     if args.protocol == "fair":
-        return protocols.fair(arm, args.e, args.steps or 3000, args.b, args.injection, args.page_size)
+        return protocols.fair(*equal_steps)
+    if scarce.is_scarce(args):
+        return protocols.scarce(*equal_steps, select=args.select)
     return protocols.published(
         arm, num_train, num_generated, args.e or 60, args.b, args.injection, args.page_size, args.select
     )
@@ -144,7 +152,7 @@ def show(result, report, out):
 
 
 def read_data(args):
-    """Reads what the run learns from: the schedule, the listings and the arrays, without Keras."""
+    """Reads what the run learns from: the schedule, the listing, the arrays and `scarce.Extras`, without Keras."""
     train_files, test_files = choose_files(args)
     class_names = list(train_files)
     real = folders.read_classes(train_files, args.size, args.color)
@@ -156,10 +164,12 @@ def read_data(args):
     generated = None
     if pairs:
         album = folders.Album([path for path, _ in pairs], args.size, args.color)
-        generated = album, np.array([label for _, label in pairs])
+        generated = scarce.binary_album(args, album, args.vae), np.array([label for _, label in pairs])
         shapes[args.vae] = album.shape[1:]
     folders.check_same_shape(shapes)
-    return schedule, train_files, real, test, generated
+    real = scarce.binary(args, real[0], Path(args.path) / "train"), real[1]
+    test = scarce.binary(args, test[0], Path(args.path) / "test"), test[1]
+    return schedule, train_files, real, test, generated, scarce.read(args, real[0].shape[1:])
 
 
 def as_batch(images, labels, num_classes):
@@ -167,14 +177,15 @@ def as_batch(images, labels, num_classes):
     return folders.to_float(images), np.eye(num_classes, dtype=np.float32)[labels]
 
 
-def fit(args, schedule, real, test, generated, num_classes):
-    """Builds, trains and tests the network."""
+def fit(args, schedule, real, test, generated, extras, num_classes):
+    """Builds, trains and tests the network: the model, its history, the epoch kept, probabilities, chain facts."""
     scope = runtime.configure(args.seed, args.devices, args.deterministic, args.precision)
     import keras  # and what needs it, once the runtime is configured
 
     from cnn import augmentation, models, training
     from cnn.affine import RandomAffine
 
+    pixels = real[0]
     real, test = as_batch(*real, num_classes), as_batch(*test, num_classes)
     if generated:
         album, labels = generated
@@ -186,20 +197,21 @@ def fit(args, schedule, real, test, generated, num_classes):
         augment = augmentation.Augmentation(real[0], seed, settings)
     batches = injection.batches(real, generated, schedule, runtime.derive_seed(args.seed, "batches"), augment)
     with scope():
-        network = model = models.build_thesis_cnn(real[0].shape[1:], num_classes)
+        network = model = models.build(args.model, real[0].shape[1:], num_classes, args.noise)
         if in_graph:
             model = keras.Sequential(
                 [keras.Input(real[0].shape[1:]), RandomAffine(**lessons.SUITABLE, seed=seed), network]
             )
         training.compile_classifier(model)
-    callbacks = [keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else []
+    joined = scarce.join(args, schedule.epochs, extras, model, pixels, real[1], batches, augment)
+    callbacks = joined.callbacks + ([keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else [])
     total = schedule.epochs * schedule.steps_per_epoch
     with cli.progress(total=total, unit="step", desc=schedule.arm, disable=args.v) as bar:
         history, kept = training.train(
-            model, batches, schedule, test, callbacks, verbose=1 if args.v else 0, on_step=bar.update
+            model, joined.batches, schedule, test, callbacks, int(args.v), bar.update, in_step=bool(joined.labelling)
         )
     probabilities = network.predict(test[0], batch_size=training.EVALUATION_BATCH, verbose=0)
-    return network, history, kept, probabilities
+    return network, history, kept, probabilities, scarce.facts(args, extras, joined)
 
 
 def save_result(folder, result, report, history):
@@ -215,13 +227,13 @@ def save_result(folder, result, report, history):
 
 def main(argv=None):
     args = parse_args(argv)
-    arm = protocols.name_arm(args.vae, args.aug)
+    arm = protocols.name_arm(args.vae, args.aug, args.chain, args.model)
     variant = "".join([f"-bad{args.bad or ''}" * (args.bad is not None), f"-by-{args.select}" * bool(args.select)])
-    variant += "-graph" * (args.augmenter == "graph")
+    variant = scarce.variant(args) + variant + "-graph" * (args.augmenter == "graph")
     out = Path(args.out or f"runs/{arm}{variant}-{args.protocol}-{args.limtr}-seed{args.seed}".lower())
-    for folder in filter(None, (args.path, args.vae)):
+    for folder in filter(None, (args.path, args.vae, args.chain, args.unlabelled)):
         runs.refuse_overlap(out, folder)
-    schedule, train_files, real, test, generated = read_data(args)
+    schedule, train_files, real, test, generated, extras = read_data(args)
     class_names = list(train_files)
     settings = {
         "schedule": dataclasses.asdict(schedule),
@@ -231,12 +243,14 @@ def main(argv=None):
         "color": args.color,
         "seed": args.seed,
         "deterministic": args.deterministic,
+        **scarce.settings(args),
     }
     if args.augmenter != "generator":
         settings["augmenter"] = args.augmenter
     data = {"train": folders.fingerprint(*real), "test": folders.fingerprint(*test)}
     if generated:
         data["generated"] = generated[0].fingerprint(generated[1])
+    data |= scarce.fingerprints(extras)
     if runs.finished(out, settings, data):
         print(f"{out} is done already")
         show(runs.read_json(out / "result.json"), (out / "report.txt").read_text(encoding="utf-8"), out)
@@ -244,12 +258,15 @@ def main(argv=None):
 
     with runs.writing(out, settings, data) as folder:
         started = time.perf_counter()
-        model, history, kept, probabilities = fit(args, schedule, real, test, generated, len(class_names))
+        model, history, kept, probabilities, facts = fit(
+            args, schedule, real, test, generated, extras, len(class_names)
+        )
         report = metrics.report(probabilities, test[1], class_names)
         result = {
             "arm": schedule.arm,
             "protocol": schedule.protocol,
             "remark": schedule.remark,
+            **facts,
             "scores": metrics.scores(probabilities, test[1]),
             "images": {"train": len(real[0]), "test": len(test[0]), "generated": len(generated[0]) if generated else 0},
             "steps": len(history) * schedule.steps_per_epoch,

@@ -23,6 +23,11 @@ def learning_rate(epoch, epochs):
     return LEARNING_RATE * min(1.0, (1 - epoch / epochs) / (1 - CONSTANT))
 
 
+def pace(epochs):
+    """A callback that sets the learning rate of every epoch."""
+    return keras.callbacks.LearningRateScheduler(lambda epoch, _: learning_rate(epoch, epochs))
+
+
 def batches(labelled, images, seed, batch_size=BATCH_SIZE):
     """Joins batches of unlabelled images to labelled ones.
 
