@@ -12,7 +12,7 @@ import runtime
 import scarce
 import train_cnn
 import train_rbm
-from cnn import labelling
+from cnn import labelling, models
 from images import folders
 from vae_aug import chains
 
@@ -37,7 +37,10 @@ def rbm(data):
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
+    """A folder of the test's own, and classifiers of the same kinds but fewer units."""
     monkeypatch.chdir(tmp_path)
+    for name, widths in (("FC1", (20, 20)), ("FC2", (20, 15, 10, 10)), ("CONV1", ((4, 6, 8), (20, 20)))):
+        monkeypatch.setattr(models, name, widths)
 
 
 def argv_of(*flags):
