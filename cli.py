@@ -41,6 +41,8 @@ positive = _number(int, lambda n: n > 0, "a whole number above 0")
 whole = _number(int, lambda n: 0 <= n < 2**31, "a whole number from 0 to 2147483647")
 limit = _number(int, lambda n: n > 0 or n == -1, "a whole number above 0, or -1 for all")
 fraction = _number(float, lambda x: 0 < x < 1, "a number between 0 and 1")
+share = _number(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
+deviation = _number(float, lambda x: 0 <= x < float("inf"), "a number of at least 0")
 positive_float = _number(float, lambda x: 0 < x < float("inf"), "a number above 0")
 
 

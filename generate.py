@@ -1,10 +1,13 @@
-"""Writes new images of each class with the trained decoders.
+"""Writes new images of each class: from trained decoders, or from Markov chains that start at real images.
 
-Reads   <models>/<class>/: decoder.keras, latents.npz, config.json
-Writes  <out>/<class>/1.png, 2.png, ... (8-bit PNG) and <out>/contact_sheet.png, ten images a class
+Reads   <models>/<class>/: decoder.keras, latents.npz, config.json; for --sampler chain <models>/rbm.keras or
+        <models>/joint/vae.keras, and <path>/train/<class>/*.png
+Writes  <out>/<class>/1.png, 2.png, ... (8-bit PNG) and <out>/contact_sheet.png, ten images a class; for --sampler
+        chain <out>/strips.png: a row a class, the image it started from, then states along the chain
 
 Example python generate.py -models models -out gen
         25,000 images of ten classes in 24 s on 2 cores
+        python generate.py --sampler chain -models rbm -path data --labelled 1 --count 500
 """
 
 import hashlib
@@ -14,6 +17,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 import cli
+import generate_chains
 import plots
 import runs
 import runtime
@@ -31,13 +35,40 @@ def parse_args(argv=None):
     parser.add_argument("--count", type=cli.positive, default=2500, help="images a class")
     parser.add_argument(
         "--sampler",
-        choices=("uniform", "normal", "posterior"),
+        choices=("uniform", "normal", "posterior", "chain"),
         default="uniform",
-        help="latents uniform in [-range, range] (as released), from N(0, 1), or around the training images",
+        help="latents uniform in [-range, range] (as released), from N(0, 1), or around the training images; chain: "
+        "Markov chains from labelled images (Maronas 2018)",
     )
     parser.add_argument("--range", type=cli.positive_float, default=1.5, help="half the width of the uniform sampler")
+    chain = parser.add_argument_group("--sampler chain")
+    chain.add_argument("-path", "--path", help="class folders to start from, or a folder with train/ in it")
+    chain.add_argument(
+        "--labelled",
+        type=cli.limit,
+        help="images a class to start from, -1 for all; those that train_cnn.py -limtr draws (default: 1)",
+    )
+    chain.add_argument(
+        "--chain-length",
+        type=cli.positive,
+        metavar="N",
+        help="steps before a chain goes back to its image (default: it does not)",
+    )
+    chain.add_argument("--thin", type=cli.positive, metavar="N", help="keep every N-th state (default: 1)")
+    chain.add_argument("--expectation", action="store_true", help="write E[x | h] as grey levels, not binary samples")
     runtime.add_arguments(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.sampler == "chain":
+        if args.path is None:
+            parser.error("--sampler chain: needs -path, the images that chains start from")
+        args.labelled, args.thin = args.labelled or 1, args.thin or 1
+        if args.chain_length and args.chain_length < args.thin:
+            parser.error(f"--thin {args.thin}: keeps no state of a chain of --chain-length {args.chain_length}")
+        return args
+    given = [name for name in ("path", "labelled", "chain_length", "thin", "expectation") if getattr(args, name)]
+    if given:
+        parser.error(f"--{given[0].replace('_', '-')}: goes with --sampler chain")
+    return args
 
 
 def read_models(root):
@@ -49,6 +80,8 @@ def read_models(root):
     root = Path(root)
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder")
+    if (root / "rbm.keras").exists():
+        raise ValueError(f"{root}: an RBM has no latents to draw; it generates with --sampler chain")
     entries = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     settings = {}
     for entry in sorted(entries, key=lambda entry: folders.natural_key(entry.name)):
@@ -113,6 +146,9 @@ def draw_latents(args, folder, latent_dim, rng):
 def main(argv=None):
     args = parse_args(argv)
     runs.refuse_overlap(args.out, args.models)
+    if args.sampler == "chain":
+        generate_chains.run(args)
+        return
     models = read_models(args.models)
     fingerprints = {name: fingerprint(Path(args.models) / name) for name in models}
     settings = {

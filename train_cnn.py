@@ -1,10 +1,12 @@
-"""Trains the thesis' CNN on real images, with or without generated ones and classic augmentation, and tests it.
+"""Trains a classifier on real images, with or without generated ones and classic augmentation, and tests it.
 
 Reads   <path>/train/<class>/*.png, <path>/test/<class>/*.png, and with -vae <vae>/<class>/*.png
 Writes  <out>/: result.json, report.txt, model.keras, history.csv, curves.png, confusion.png, subset.json
 
 Four arms: CNN (neither flag), VAE (-vae), AUG (--aug), AUG+VAE (both). Two protocols: `fair` gives every arm equal
 steps and looks at the test set once; `published` is the released code, which picks its weights on the test set.
+For very scarce data (Maronas 2018) other classifiers, with Markov chains from the training images (-chain) or, the
+ladder network, with unlabelled images; `published` then means fair's steps and the epoch of lowest test error.
 
 Example python train_cnn.py -path data -vae gen/ --aug -limtr 5
         3,000 steps on 50 digits and pages of generated ones: F1 0.9109 after 9 min on 2 cores busy with other work
@@ -16,10 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+import classifier_data
 import cli
 import plots
 import runs
 import runtime
+import scarce
 from cnn import injection, lessons, metrics, protocols
 from images import folders, splits
 
@@ -73,60 +77,33 @@ def parse_args(argv=None):
     parser.add_argument(
         "--subset", metavar="FILE", help="train on the images that this split.json or subset.json lists"
     )
+    scarce.add_arguments(parser)
     parser.add_argument("--tensorboard", metavar="DIR", help="write TensorBoard logs to DIR")
     parser.add_argument("--out", help="run folder (default: runs/<arm>-<protocol>-<limtr>-seed<seed>)")
     cli.add_image_arguments(parser)
     runtime.add_arguments(parser)
     args = parser.parse_args(argv)
-    if args.protocol == "published" and args.steps:
+    if args.protocol == "published" and args.steps and not scarce.is_scarce(args):
         parser.error("--steps: the published protocol sets its own steps; they go with --protocol fair")
     if args.protocol == "fair" and args.select:
         parser.error("--select: the fair protocol keeps the last weights; it goes with --protocol published")
     args.aug = args.aug or args.bad is not None  # Deviation 10
     if args.augmenter == "graph" and (not args.aug or args.bad is not None):
         parser.error("--augmenter graph: goes with --aug; the layer rotates and shifts, --bad does more")
+    scarce.check(parser, args)
     if args.page_size and (not args.vae or args.injection == "all"):
         parser.error("--page-size: pages need -vae GEN and --injection pages")
     return args
 
 
-def choose_files(args):
-    """The real images: listings {class: paths} of the training and the test part."""
-    train_root, test_root = Path(args.path) / "train", Path(args.path) / "test"
-    train, test = folders.list_images(train_root), folders.list_images(test_root)
-    folders.check_same_classes(train, test, train_root, test_root)
-    if args.subset:
-        train = splits.load_list(args.subset, train, "subset")
-    else:
-        train = splits.draw_subset(train, args.limtr, args.seed)
-    return train, splits.draw_subset(test, args.limte, args.seed)
-
-
-def list_generated(root, class_names, seed):
-    """The generated images in the order in which pages take them, shuffled over the classes: paths and labels."""
-    files = folders.list_images(root)
-    for name in files:
-        if (Path(root) / name / "decoder.keras").exists():
-            raise ValueError(f"{Path(root) / name}: holds a model, not generated images; generate.py makes them")
-        if name not in class_names:
-            raise ValueError(
-                f"{Path(root) / name}: class {name!r} is not in the data (there are {', '.join(class_names)})"
-            )
-    pairs = [(path, class_names.index(name)) for name, paths in files.items() for path in paths]
-    missing = [name for name in class_names if not files.get(name)]
-    if not pairs:
-        raise ValueError(f"{root}: no images in it")
-    if missing:
-        print(f"{root}: no generated images of class {', '.join(missing)}")
-    order = np.random.default_rng(runtime.derive_seed(seed, "pages")).permutation(len(pairs))
-    return [pairs[k] for k in order]
-
-
 def plan(args, num_train, num_generated):
     """The schedule that the flags ask for."""
-    arm = protocols.name_arm(args.vae, args.aug)
+    arm = protocols.name_arm(args.vae, args.aug, args.chain, args.model)
+    equal_steps = arm, args.e, args.steps or 3000, args.b, args.injection, args.page_size
     if args.protocol == "fair":
-        return protocols.fair(arm, args.e, args.steps or 3000, args.b, args.injection, args.page_size)
+        return protocols.fair(*equal_steps)
+    if scarce.is_scarce(args):
+        return protocols.scarce(*equal_steps, select=args.select)
     return protocols.published(
         arm, num_train, num_generated, args.e or 60, args.b, args.injection, args.page_size, args.select
     )
@@ -143,39 +120,16 @@ def show(result, report, out):
     print(f"{result['arm']}, {result['protocol']} protocol{remark}: {result['steps']} optimiser steps, {out}")
 
 
-def read_data(args):
-    """Reads what the run learns from: the schedule, the listings and the arrays, without Keras."""
-    train_files, test_files = choose_files(args)
-    class_names = list(train_files)
-    real = folders.read_classes(train_files, args.size, args.color)
-    test = folders.read_classes(test_files, args.size, args.color)
-    shapes = {Path(args.path) / part: x.shape[1:] for part, (x, _) in (("train", real), ("test", test))}
-    pairs = list_generated(args.vae, class_names, args.seed) if args.vae else []
-    schedule = plan(args, len(real[0]), len(pairs))
-    pairs = pairs[: injection.num_used(schedule.epochs, schedule.page_size, len(pairs))]
-    generated = None
-    if pairs:
-        album = folders.Album([path for path, _ in pairs], args.size, args.color)
-        generated = album, np.array([label for _, label in pairs])
-        shapes[args.vae] = album.shape[1:]
-    folders.check_same_shape(shapes)
-    return schedule, train_files, real, test, generated
-
-
-def as_batch(images, labels, num_classes):
-    """uint8 images and integer labels as the network takes them: float32 in [0, 1] and one-hot float32."""
-    return folders.to_float(images), np.eye(num_classes, dtype=np.float32)[labels]
-
-
-def fit(args, schedule, real, test, generated, num_classes):
-    """Builds, trains and tests the network."""
+def fit(args, schedule, real, test, generated, extras, num_classes):
+    """Builds, trains and tests the network: the model, its history, the epoch kept, probabilities, chain facts."""
     scope = runtime.configure(args.seed, args.devices, args.deterministic, args.precision)
     import keras  # and what needs it, once the runtime is configured
 
     from cnn import augmentation, models, training
     from cnn.affine import RandomAffine
 
-    real, test = as_batch(*real, num_classes), as_batch(*test, num_classes)
+    pixels = real[0]
+    real, test = classifier_data.as_batch(*real, num_classes), classifier_data.as_batch(*test, num_classes)
     if generated:
         album, labels = generated
         images = album[range(len(album))] if schedule.page_size < 0 else album  # all at once, or a page an epoch
@@ -186,20 +140,21 @@ def fit(args, schedule, real, test, generated, num_classes):
         augment = augmentation.Augmentation(real[0], seed, settings)
     batches = injection.batches(real, generated, schedule, runtime.derive_seed(args.seed, "batches"), augment)
     with scope():
-        network = model = models.build_thesis_cnn(real[0].shape[1:], num_classes)
+        network = model = models.build(args.model, real[0].shape[1:], num_classes, args.noise)
         if in_graph:
             model = keras.Sequential(
                 [keras.Input(real[0].shape[1:]), RandomAffine(**lessons.SUITABLE, seed=seed), network]
             )
-        training.compile_classifier(model, schedule.steps_per_epoch)
-    callbacks = [keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else []
+        training.compile_classifier(model, 1 if args.chain else schedule.steps_per_epoch)
+    joined = scarce.join(args, schedule.epochs, extras, model, pixels, real[1], batches, augment)
+    callbacks = joined.callbacks + ([keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else [])
     total = schedule.epochs * schedule.steps_per_epoch
     with cli.progress(total=total, unit="step", desc=schedule.arm, disable=args.v) as bar:
         history, kept = training.train(
-            model, batches, schedule, test, callbacks, verbose=1 if args.v else 0, on_step=bar.update
+            model, joined.batches, schedule, test, callbacks, int(args.v), bar.update, in_step=bool(joined.labelling)
         )
     probabilities = network.predict(test[0], batch_size=training.EVALUATION_BATCH, verbose=0)
-    return network, history, kept, probabilities
+    return network, history, kept, probabilities, scarce.facts(args, extras, joined)
 
 
 def save_result(folder, result, report, history):
@@ -215,13 +170,13 @@ def save_result(folder, result, report, history):
 
 def main(argv=None):
     args = parse_args(argv)
-    arm = protocols.name_arm(args.vae, args.aug)
+    arm = protocols.name_arm(args.vae, args.aug, args.chain, args.model)
     variant = "".join([f"-bad{args.bad or ''}" * (args.bad is not None), f"-by-{args.select}" * bool(args.select)])
-    variant += "-graph" * (args.augmenter == "graph")
+    variant = scarce.variant(args) + variant + "-graph" * (args.augmenter == "graph")
     out = Path(args.out or f"runs/{arm}{variant}-{args.protocol}-{args.limtr}-seed{args.seed}".lower())
-    for folder in filter(None, (args.path, args.vae)):
+    for folder in filter(None, (args.path, args.vae, args.chain, args.unlabelled)):
         runs.refuse_overlap(out, folder)
-    schedule, train_files, real, test, generated = read_data(args)
+    schedule, train_files, real, test, generated, extras = classifier_data.read(args, plan)
     class_names = list(train_files)
     settings = {
         "schedule": dataclasses.asdict(schedule),
@@ -231,12 +186,14 @@ def main(argv=None):
         "color": args.color,
         "seed": args.seed,
         "deterministic": args.deterministic,
+        **scarce.settings(args),
     }
     if args.augmenter != "generator":
         settings["augmenter"] = args.augmenter
     data = {"train": folders.fingerprint(*real), "test": folders.fingerprint(*test)}
     if generated:
         data["generated"] = generated[0].fingerprint(generated[1])
+    data |= scarce.fingerprints(extras)
     if runs.finished(out, settings, data):
         print(f"{out} is done already")
         show(runs.read_json(out / "result.json"), (out / "report.txt").read_text(encoding="utf-8"), out)
@@ -244,12 +201,15 @@ def main(argv=None):
 
     with runs.writing(out, settings, data) as folder:
         started = time.perf_counter()
-        model, history, kept, probabilities = fit(args, schedule, real, test, generated, len(class_names))
+        model, history, kept, probabilities, facts = fit(
+            args, schedule, real, test, generated, extras, len(class_names)
+        )
         report = metrics.report(probabilities, test[1], class_names)
         result = {
             "arm": schedule.arm,
             "protocol": schedule.protocol,
             "remark": schedule.remark,
+            **facts,
             "scores": metrics.scores(probabilities, test[1]),
             "images": {"train": len(real[0]), "test": len(test[0]), "generated": len(generated[0]) if generated else 0},
             "steps": len(history) * schedule.steps_per_epoch,

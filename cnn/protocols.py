@@ -1,4 +1,4 @@
-"""The four arms under the two protocols: what each epoch is made of, when training stops, which weights are kept.
+"""The arms under the two protocols: what each epoch is made of, when training stops, which weights are kept.
 
 An arm is named by what joins the real training images:
 
@@ -8,12 +8,16 @@ An arm is named by what joins the real training images:
 | VAE     | yes              | no                   |
 | AUG     | no               | yes                  |
 | AUG+VAE | yes              | yes                  |
+
+and, for very scarce data (Maronas 2018), CHAIN and AUG+CHAIN by the states of Markov chains in place of generated
+images, and LADDER, the ladder network, by images without labels.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ARMS = ("CNN", "VAE", "AUG", "AUG+VAE")
+SCARCE_ARMS = ("CHAIN", "AUG+CHAIN", "LADDER")
 PAGE_SIZES = {"VAE": 100, "AUG+VAE": 50}  # thesis 6.4.1 and 6.6.1: generated images an epoch
 PATIENCE = 10
 RULES = {"loss": ("val_loss", PATIENCE), "accuracy": ("val_accuracy", None), "last": (None, None)}
@@ -49,8 +53,12 @@ class Schedule:
     remark: str = ""
 
 
-def name_arm(generated, augmented):
+def name_arm(generated, augmented, chain=False, model="thesis"):
     """The arm's name."""
+    if model == "ladder":
+        return "LADDER"
+    if chain:
+        return "AUG+CHAIN" if augmented else "CHAIN"
     return ARMS[bool(generated) + 2 * bool(augmented)]
 
 
@@ -65,7 +73,7 @@ def fair(arm, epochs=60, steps=3000, batch_size=32, injection="pages", page_size
     """Equal optimiser steps for every arm, generated images really mixed in, the last weights, no look at the test set.
 
     Args:
-        arm: one of `ARMS`.
+        arm: one of `ARMS` or `SCARCE_ARMS`.
         epochs: pages that join, one an epoch; None takes 60, or the most below that divide `steps`.
         steps: optimiser steps, laid out in `epochs` equal epochs.
         batch_size: images a step.
@@ -123,3 +131,18 @@ def published(
     monitor, patience = RULES[select or rule]
     augmented = arm.startswith("AUG")
     return Schedule(arm, "published", epochs, steps, batch_size, page_size, augmented, False, monitor, patience, remark)
+
+
+def scarce(arm, *settings, select=None):
+    """The published protocol of Maronas 2018, which says neither how long it trains nor how it picks weights.
+
+    Assumed: the steps of `fair`, equal for every arm, and the epoch with the lowest test error (Deviation 16).
+
+    Args:
+        arm: one of `ARMS` or `SCARCE_ARMS`.
+        *settings: as `fair` takes them.
+        select: None, or a key of `RULES`, as in `published`.
+    """
+    monitor, patience = RULES[select or "accuracy"]
+    remark = f"weights picked by --select {select}" if select else "assumed: the epoch with the lowest test error"
+    return replace(fair(arm, *settings), protocol="published", monitor=monitor, patience=patience, remark=remark)

@@ -1,12 +1,13 @@
 """Trains a classifier along a schedule."""
 
+import functools
 import warnings
 
 import keras
 import numpy as np
 import pandas as pd
 
-from cnn import injection
+from cnn import injection, stepwise
 
 EVALUATION_BATCH = 500
 
@@ -52,7 +53,7 @@ def _build_metrics(model, batches):
     return (batch for part in ((first,), batches) for batch in part)
 
 
-def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=None):
+def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=None, in_step=False):
     """Trains a compiled model and leaves it with the weights that the schedule keeps.
 
     Args:
@@ -63,6 +64,7 @@ def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=
         callbacks: further Keras callbacks.
         verbose: Keras' progress, 0, 1 or 2.
         on_step: called without arguments after each optimiser step.
+        in_step: whether a batch depends on the weights that the step before it left, and must not be fetched ahead.
 
     Returns:
         history: DataFrame with one row an epoch: `epoch` from 1, `loss`, `accuracy`, and with a monitor `val_loss` and
@@ -84,18 +86,21 @@ def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=
         )
     if getattr(model, "distribute_strategy", None) and model.distribute_strategy.num_replicas_in_sync > 1:
         batches = _build_metrics(model, batches)
-    if keras.backend.backend() != "tensorflow":  # which fetches ahead itself
-        batches = injection.ahead(batches)
+    if in_step:
+        fit = functools.partial(stepwise.fit, model)
+    else:
+        fit = functools.partial(model.fit, shuffle=False)  # `batches` has shuffled
+        if keras.backend.backend() != "tensorflow":  # which fetches ahead itself
+            batches = injection.ahead(batches)
     with warnings.catch_warnings():
         # Keras warns and stops when data run out before an epoch has its steps: an error here.
         warnings.filterwarnings("error", message=".*ran out of data.*")
-        history = model.fit(
+        history = fit(
             batches,
             steps_per_epoch=schedule.steps_per_epoch,
             epochs=schedule.epochs,
             callbacks=callbacks,
             verbose=verbose,
-            shuffle=False,  # `batches` has shuffled
             **validation,
         )
     table = pd.DataFrame(history.history)

@@ -68,6 +68,23 @@ def list_images(root):
     return files
 
 
+def list_unlabelled(root):
+    """Lists images whose labels are not asked for: class folders, or a folder of images.
+
+    Returns:
+        As `list_images`; images that lie in `root` itself are one class, by the name of `root`.
+    """
+    root = Path(root)
+    if not root.is_dir() or any(e.is_dir() and not e.name.startswith(".") for e in root.iterdir()):
+        return list_images(root)
+    entries = sorted(root.iterdir(), key=lambda path: natural_key(path.name))
+    files = [e for e in entries if e.suffix.lower() in EXTENSIONS and not e.name.startswith(".")]
+    for path in files:
+        if path.is_symlink() and not _leads_inside(path, root.resolve()):
+            raise ValueError(f"{path}: a link that leads out of {root}, or nowhere")
+    return {root.resolve().name: files}
+
+
 def _leads_inside(link, folder):
     try:
         return link.resolve(strict=True).is_relative_to(folder)
@@ -254,6 +271,18 @@ def read_classes(files, size=None, color=None):
 def to_float(images):
     """uint8 images as float32 in [0, 1]."""
     return images.astype(np.float32) / 255
+
+
+def binarise(images, source):
+    """uint8 images as float32 of 0 and 1: 1 above half of full brightness. One log line if they had grey levels.
+
+    Args:
+        images: uint8, any shape.
+        source: where they came from, for the log line.
+    """
+    if not np.isin(images, (0, 255)).all():
+        log.info("%s: grey levels binarised at 0.5", source)
+    return (images > 127).astype(np.float32)
 
 
 def to_uint8(images):

@@ -36,6 +36,23 @@ def draw_subset(files, num_per_class, seed):
     return subset
 
 
+def next_in_order(files, chosen, counts, seed):
+    """The images of every class that `draw_subset` would draw next, without those that are chosen already.
+
+    Args:
+        files: dict from class name to sorted paths.
+        chosen: dict from class name to paths in use.
+        counts: dict from class name to how many are wanted; a class with fewer gives what it has left.
+        seed: integer, as for `draw_subset`.
+
+    Returns:
+        A dict from class name to paths, in drawn order.
+    """
+    order = draw_subset(files, -1, seed)
+    taken = {name: set(paths) for name, paths in chosen.items()}
+    return {name: [p for p in order[name] if p not in taken[name]][: counts[name]] for name in chosen}
+
+
 def split(items, test_fraction, seed):
     """Splits a list into training and test part, at least one item in each (thesis 4.2.1: 84 % and 16 %).
 

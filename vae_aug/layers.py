@@ -6,6 +6,13 @@ from keras import ops
 from vae_aug import losses
 
 
+def bernoulli(probabilities, seed_generator):
+    """Draws 0 or 1, as floats, each 1 with its probability."""
+    # A uniform number below p: one random number, one comparison, no logarithm.
+    uniform = keras.random.uniform(ops.shape(probabilities), dtype=probabilities.dtype, seed=seed_generator)
+    return ops.cast(uniform < probabilities, probabilities.dtype)
+
+
 @keras.saving.register_keras_serializable(package="vae_aug")
 class Sampling(keras.layers.Layer):
     """Draws z = z_mean + std * eps, eps ~ N(0, 1): the reparameterisation trick, in training and in inference.

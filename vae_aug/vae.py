@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vae_aug import losses
-from vae_aug.layers import Sampling
+from vae_aug.layers import Sampling, bernoulli
 
 
 @keras.saving.register_keras_serializable(package="vae_aug")
@@ -41,6 +41,22 @@ class VariationalAutoencoder(keras.Model):
         z_mean, z_log_var = self.encoder(images)
         z = self.sampling((z_mean, z_log_var))
         return {"reconstruction": self.decoder(z), "z_mean": z_mean, "z_log_var": z_log_var}
+
+    @property
+    def image_shape(self):
+        """`(height, width, channels)`."""
+        return self.encoder.input_shape[1:]
+
+    def transition(self, images, seed_generator):
+        """One step of a Markov chain over binary images, with q(z | x) in place of the posterior (Maronas 2018, 2.1).
+
+        Returns:
+            states of 0 and 1 and their expectations E[x | z], each `(batch, height, width, channels)`.
+        """
+        z_mean, z_log_var = self.encoder(images)
+        eps = keras.random.normal(ops.shape(z_mean), dtype=z_mean.dtype, seed=seed_generator)
+        expectations = self.decoder(z_mean + losses.posterior_std(z_log_var, self.objective) * eps)
+        return bernoulli(expectations, seed_generator), expectations
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Reconstruction plus KL, averaged over the batch (CIARP 2018, equations 1 and 2 as released)."""

@@ -1,0 +1,49 @@
+"""Training one step at a time, where a batch depends on the weights that the step before it left."""
+
+import keras
+
+
+def fit(
+    model, batches, steps_per_epoch, epochs, callbacks=(), verbose=0, validation_data=None, validation_batch_size=500
+):
+    """`model.fit` on a generator, except that a batch is asked for only when the step before it is done.
+
+    `fit` itself fetches batches ahead, in a thread of its own. Arguments and result are those of `fit`.
+
+    Args:
+        model: compiled Keras model.
+        batches: generator of (images, labels).
+        steps_per_epoch, epochs: how long to train.
+        callbacks: Keras callbacks.
+        verbose: Keras' progress, 0, 1 or 2.
+        validation_data, validation_batch_size: images and labels to evaluate after each epoch, or None.
+
+    Returns:
+        Keras' `History`; its losses and metrics are means over the images of an epoch.
+    """
+    callbacks = keras.callbacks.CallbackList(
+        list(callbacks), True, bool(verbose), model, verbose=verbose, epochs=epochs, steps=steps_per_epoch
+    )
+    model.stop_training = False
+    callbacks.on_train_begin()
+    for epoch in range(epochs):
+        callbacks.on_epoch_begin(epoch)
+        totals, num_images = {}, 0
+        for step in range(steps_per_epoch):
+            images, labels = next(batches)
+            callbacks.on_train_batch_begin(step)
+            model.reset_metrics()  # else a step reports the mean since the last reset, in some versions of Keras
+            logs = model.train_on_batch(images, labels, return_dict=True)
+            num_images += len(labels)
+            for name, value in logs.items():
+                totals[name] = totals.get(name, 0.0) + float(value) * len(labels)
+            callbacks.on_train_batch_end(step, logs)
+        logs = {name: total / num_images for name, total in totals.items()}
+        if validation_data:
+            found = model.evaluate(*validation_data, batch_size=validation_batch_size, verbose=0, return_dict=True)
+            logs |= {f"val_{name}": value for name, value in found.items()}
+        callbacks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    callbacks.on_train_end(logs)
+    return model.history

@@ -1,0 +1,166 @@
+"""Trains one restricted Boltzmann machine on binary images of all classes, labels unseen (Maronas 2018).
+
+Reads   <path>/train/<class>/*.png (or <path>/<class>/*.png); grey levels are binarised at 0.5
+Writes  <out>/: rbm.keras, monitors.csv, monitors.png, samples.png (under each held-out image a chain of one step
+        from it, as in fig. 3), split.json (which images), config.json
+
+Example python train_rbm.py -path data --images 10 --out rbm
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import cli
+import plots
+import runs
+import runtime
+from images import folders, splits
+
+# The paper names neither hidden units, nor optimiser, nor how far a bad and a good RBM converge: Deviation 13.
+PRESETS = {
+    "bad": {"hidden": 500, "epochs": 20, "learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.0002, "k": 1},
+    "good": {"hidden": 500, "epochs": 1000, "learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.0002, "k": 1},
+}
+STEPS_PER_EPOCH = 10  # by default, whatever the number of images, so that a preset converges as far with any
+MOST_WATCHED = 1000  # images of either part that the monitors look at
+
+
+def parse_args(argv=None):
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("-path", "--path", default="data", help="class folders, or a folder with train/ in it")
+    parser.add_argument("--images", type=cli.limit, default=10, help="images a class to learn from, -1 for all")
+    parser.add_argument("--subset", metavar="FILE", help="use the images that this split.json or subset.json lists")
+    parser.add_argument("--out", default="rbm", help="run folder to make")
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default="bad",
+        help="how far it converges (fig. 3): noisy samples, or clean ones; sets the next six flags, unless given",
+    )
+    values = {
+        name: ", ".join(f"{preset} {flags[name]}" for preset, flags in PRESETS.items()) for name in PRESETS["bad"]
+    }
+    add = parser.add_argument
+    add("--hidden", type=cli.positive, help=f"hidden units (default: {values['hidden']})")
+    add("--epochs", type=cli.positive, help=f"passes over the images (default: {values['epochs']})")
+    add("--learning-rate", type=cli.positive_float, help=f"of gradient descent (default: {values['learning_rate']})")
+    add("--momentum", type=cli.share, help=f"of gradient descent (default: {values['momentum']})")
+    add("--weight-decay", type=cli.share, help=f"of the weights, not the biases (default: {values['weight_decay']})")
+    add("--k", type=cli.positive, help=f"Gibbs steps for each update (default: {values['k']})")
+    add("--persistent", action="store_true", help="persistent contrastive divergence: chains go on from step to step")
+    add("--batch", type=cli.positive, help="images an update, and persistent chains (default: a tenth of the images)")
+    cli.add_image_arguments(parser)
+    runtime.add_arguments(parser)
+    args = parser.parse_args(argv)
+    for name, value in PRESETS[args.preset].items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    return args
+
+
+def choose_files(args):
+    """Which images it learns from, and which it only watches: two listings {class: paths}."""
+    root = Path(args.path) / "train" if (Path(args.path) / "train").is_dir() else Path(args.path)
+    files = folders.list_images(root)
+    if args.subset:
+        chosen = splits.load_list(args.subset, files, "subset")
+    else:
+        for name, paths in files.items():
+            if len(paths) < max(args.images, 1):
+                raise ValueError(f"{root / name}: {len(paths)} images, at least {max(args.images, 1)} are needed")
+        chosen = splits.draw_subset(files, args.images, args.seed)
+    counts = {name: len(paths) for name, paths in chosen.items()}
+    return chosen, splits.next_in_order(files, chosen, counts, args.seed)
+
+
+def read_images(args, chosen, heldout):
+    """Both parts as read, uint8 `(num_images, height, width, channels)`, and the labels of the first."""
+    images, labels = folders.read_classes(chosen, args.size, args.color)
+    paths = [path for class_paths in heldout.values() for path in class_paths]
+    if not paths:
+        print(f"{args.path}: no images are left to watch; the monitors have no held-out ones")
+        return images, labels, images[:0]
+    watched = folders.read_images(paths, args.size, args.color)
+    folders.check_same_shape({paths[0]: watched.shape[1:], f"{args.path}, training": images.shape[1:]})
+    return images, labels, watched
+
+
+def spread(images, most):
+    """At most `most` images, taken at even distances, so that every class stays."""
+    return images[:: -(-len(images) // most)] if len(images) else images
+
+
+def save_pictures(folder, model, history, images, seed):
+    """Curves of the monitors, and under each of 50 images a chain of one step from it."""
+    from vae_aug import chains
+
+    panels = [
+        ("free energy (nats)", ["free_energy_train", "free_energy_heldout"]),
+        ("free-energy gap (nats)", ["free_energy_gap"]),
+        ("reconstruction error (a pixel)", ["reconstruction_error"]),
+        ("pseudo-likelihood (nats an image)", ["pseudo_likelihood"]),
+    ]
+    plots.curves(folder / "monitors.png", history, panels)
+    starts = spread(images, 50)
+    samples, _ = chains.Chains(model, starts, 1, seed).next(len(starts))
+    rows = [part[k : k + 10] for k in range(0, len(starts), 10) for part in (starts, samples)]
+    plots.contact_sheet(folder / "samples.png", folders.to_uint8(np.concatenate(rows)), columns=min(10, len(starts)))
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    runs.refuse_overlap(args.out, args.path)
+    chosen, heldout = choose_files(args)
+    images, labels, watched = read_images(args, chosen, heldout)
+    settings = {
+        **{name: getattr(args, name) for name in ("preset", *PRESETS[args.preset], "persistent")},
+        "batch": args.batch or -(-len(images) // STEPS_PER_EPOCH),
+        "image_shape": list(images.shape[1:]),
+        "size": args.size,
+        "color": args.color,
+        "classes": list(chosen),
+        "seed": args.seed,
+        "deterministic": args.deterministic,
+    }
+    data = {"images": folders.fingerprint(images, labels), "heldout": folders.fingerprint(watched)}
+    if runs.finished(args.out, settings, data):
+        print(f"{args.out} is done already")
+        return
+
+    images = folders.binarise(images, args.path)
+    watched = folders.binarise(watched, f"{args.path}, held out")
+    runtime.configure(args.seed, args.devices, args.deterministic)
+    from vae_aug import rbm_training  # Keras, once the runtime is configured
+
+    seed = runtime.derive_seed(args.seed, "rbm")
+    runtime.set_seeds(seed)
+    model = rbm_training.build(
+        images,
+        args.hidden,
+        args.learning_rate,
+        args.momentum,
+        args.weight_decay,
+        args.k,
+        settings["batch"] if args.persistent else 0,
+        seed,
+    )
+    with runs.writing(args.out, settings, data) as folder, cli.progress(total=args.epochs, unit="epoch") as bar:
+        history = rbm_training.train(
+            model, images, spread(watched, MOST_WATCHED), args.epochs, seed, settings["batch"], bar.update
+        )
+        model.save(folder / "rbm.keras", include_optimizer=False)
+        history = pd.DataFrame(history)
+        history.to_csv(folder / "monitors.csv", index=False)
+        splits.save_list(folder / "split.json", subset=chosen, heldout=heldout)
+        save_pictures(folder, model, history, watched if len(watched) else images, seed)
+    last = history.iloc[-1]
+    print(
+        f"{args.out}: reconstruction error {last['reconstruction_error']:.4f} a pixel, "
+        f"free-energy gap {last['free_energy_gap']:.2f} nats, {len(images)} images"
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,117 @@
+"""Markov chains that start from real images (Maronas 2018, algorithm 1), all of them at once.
+
+h from p(h | x), then x from p(x | h), again and again; each new x is a generated image. The model is an RBM, or a VAE
+of binary images with q(z | x) in place of the posterior.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+import vae_aug.rbm
+import vae_aug.vae  # noqa: F401  registered here, so that a saved model of either kind can be read
+from vae_aug import saved
+
+BLOCK = 1000  # images that go through the model at once
+
+
+def load(folder):
+    """Loads the model of a folder that `train_rbm.py`, or `train_vae.py --joint --binarise`, wrote."""
+    return keras.saving.load_model(saved.find(folder).path, compile=False)
+
+
+def advance(model, images, seed_generator):
+    """One step of every chain: states of 0 and 1 and their expectations, each in the shape of `images`."""
+    return model.transition(images, seed_generator)
+
+
+class Steps(keras.Model):
+    """Several steps of algorithm 1 in one graph.
+
+    Args:
+        model: has `transition(images, seed_generator)`.
+        num_steps: steps, one after the other.
+        seed: integer.
+
+    Call arguments:
+        images: `(batch, height, width, channels)` of 0 and 1.
+
+    Returns:
+        States and expectations, each `(batch, num_steps, height, width, channels)`.
+    """
+
+    def __init__(self, model, num_steps, seed):
+        super().__init__()
+        self.model, self.num_steps = model, num_steps
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images):
+        # Unrolled, not a `fori_loop`: a seed generator may not change inside one in JAX.
+        steps = []
+        for _ in range(self.num_steps):
+            steps.append(advance(self.model, images, self.seed_generator))
+            images = steps[-1][0]
+        return tuple(ops.stack(part, axis=1) for part in zip(*steps, strict=True))
+
+
+class Chains:
+    """Chains from `starts` that all advance together; each goes back to its image after `length` states.
+
+    What comes follows from the arguments alone, however it is asked for. Memory is that of the starts, of `BLOCK`
+    images on their way through the model, and of what one call of `next` returns.
+
+    Args:
+        model: an RBM, or a VAE of binary images.
+        starts: float32 `(num_starts, height, width, channels)` of 0 and 1.
+        length: states of a chain before it restarts; the start is not one of them.
+        seed: integer.
+        thin: keep every `thin`-th state.
+        expectation: give E[x | h], in [0, 1], in place of the state that was drawn from it.
+    """
+
+    def __init__(self, model, starts, length, seed, thin=1, expectation=False):
+        if len(starts) == 0 or length < thin:
+            raise ValueError(
+                f"a chain needs a start and a length of at least `thin` steps. Received: {len(starts)} starts, "
+                f"length {length}, thin {thin}"
+            )
+        if tuple(starts.shape[1:]) != tuple(model.image_shape):
+            raise ValueError(f"the model knows images {tuple(model.image_shape)}. Received: {tuple(starts.shape[1:])}")
+        self.starts, self.length, self.thin, self.expectation = starts, length, thin, expectation
+        # Few chains take many steps a call, in whose overhead they would drown; the steps divide the length.
+        most = max(1, min(length, BLOCK // 2 // len(starts), 50))
+        self.num_steps = next(steps for steps in range(most, 0, -1) if length % steps == 0)
+        self._steps = Steps(model, self.num_steps, seed)
+        self._done = 0  # steps since the starts
+        self._states = starts  # where the chains stand
+        self._ready = np.empty((0, *starts.shape[1:]), np.float32), np.empty(0, np.int64)
+
+    def next(self, count):
+        """The next `count` images of all chains in turn.
+
+        Returns:
+            float32 `(count, height, width, channels)`, and int64 `(count,)`, the start that each belongs to.
+        """
+        parts, missing = [], count
+        while True:
+            images, rows = self._ready
+            parts.append((images[:missing], rows[:missing]))
+            self._ready = images[missing:], rows[missing:]
+            missing -= len(parts[-1][1])
+            if missing == 0:
+                return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+            self._advance()
+
+    def _advance(self):
+        """Takes `num_steps` steps and makes the kept ones ready, step by step, each with all chains in their order."""
+        outputs = []
+        for start in range(0, len(self.starts), BLOCK):
+            states, expectations = self._steps.predict_on_batch(self._states[start : start + BLOCK])
+            outputs.append((states[:, -1], expectations if self.expectation else states))
+        last, images = (np.concatenate(part) for part in zip(*outputs, strict=True))
+        numbers = self._done + np.arange(1, self.num_steps + 1)
+        images = np.moveaxis(images, 1, 0)[numbers % self.thin == 0]  # (kept, num_starts, height, width, channels)
+        rows = np.tile(np.arange(len(self.starts)), len(images))
+        self._ready = images.reshape(-1, *self.starts.shape[1:]), rows
+        self._done = int(numbers[-1]) % self.length
+        self._states = last if self._done else self.starts
