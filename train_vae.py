@@ -63,7 +63,7 @@ def parse_args(argv=None):
 
 
 def choose_files(args):
-    """Which images each model learns from, {model: {class: paths}}; with --train-on-all which validate, {class: paths}."""
+    """Which images each model learns from, {model: {class: paths}}; with --train-on-all which validate."""
     fewest = 1 if args.train_on_all else 2
     root = Path(args.path) / "train" if (Path(args.path) / "train").is_dir() else Path(args.path)
     files = folders.list_images(root)
