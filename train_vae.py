@@ -8,8 +8,11 @@ Example python train_vae.py --digit 3 --latent 3
         one VAE on 5 images of the digit 3, 200 epochs: 12 s on 2 cores
         python train_vae.py --all -path data/mnist --images 5 --latent 3
         ten VAEs: 61 s on 2 cores; with --gen gen, and 25,000 images of them: XX s
+        python train_vae.py --joint --binarise --train-on-all --images 10 --latent 20 --objective elbo --out vae-binary
+        one VAE of binary images, for generate.py --sampler chain
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,7 @@ import runtime
 from images import folders, splits
 
 JOINT = "joint"
+VALIDATION = 0.16  # share of a class' images that validate (thesis 4.2.1)
 EPOCHS = {10: 200, 25: 250, 50: 300}  # by images a class, 350 above. Deviation 4: as the released script has them
 
 
@@ -37,7 +41,11 @@ def parse_args(argv=None):
     parser.add_argument(
         "--images", type=cli.limit, default=5, help="images a class, -1 for all; 16 %% of them validate"
     )
+    parser.add_argument(
+        "--train-on-all", action="store_true", help="learn from all of --images; the next in the same order validate"
+    )
     parser.add_argument("--subset", metavar="FILE", help="use the images that this split.json or subset.json lists")
+    parser.add_argument("--binarise", action="store_true", help="pixels above 0.5 become 1, the others 0")
     parser.add_argument("--epochs", type=cli.positive, help="(default: the thesis' schedule, 200 to 350 by --images)")
     parser.add_argument("--architecture", choices=("conv", "dense", "autoencoder"), default="conv", help="thesis 5.2")
     parser.add_argument(
@@ -52,8 +60,8 @@ def parse_args(argv=None):
     cli.add_image_arguments(parser)
     runtime.add_arguments(parser)
     args = parser.parse_args(argv)
-    if args.images == 1:
-        parser.error("--images 1: at least 2 are needed, one to learn from and one to validate")
+    if args.images == 1 and not args.train_on_all:
+        parser.error("--images 1: at least 2 are needed, one to learn from and one to validate (or --train-on-all)")
     if args.count and not args.gen:
         parser.error("--count: goes with --gen DIR")
     if args.gen and (args.joint or args.architecture == "autoencoder" or args.objective in ("reconstruction", "kl")):
@@ -62,7 +70,8 @@ def parse_args(argv=None):
 
 
 def choose_files(args):
-    """Which images each model learns from: {model: {class: paths}}."""
+    """Which images each model learns from, {model: {class: paths}}; with --train-on-all which validate."""
+    fewest = 1 if args.train_on_all else 2
     root = Path(args.path) / "train" if (Path(args.path) / "train").is_dir() else Path(args.path)
     files = folders.list_images(root)
     if args.class_name is not None:
@@ -72,20 +81,37 @@ def choose_files(args):
     if args.subset:
         chosen = splits.load_list(args.subset, files, "subset")
         for name, paths in chosen.items():
-            if len(paths) < 2:
+            if len(paths) < fewest:
                 raise ValueError(f"{args.subset}: 1 image of class {name!r}, at least 2 are needed")
     else:
         for name, paths in files.items():
-            if len(paths) < max(args.images, 2):
-                raise ValueError(f"{root / name}: {len(paths)} images, at least {max(args.images, 2)} are needed")
+            if len(paths) < max(args.images, fewest):
+                raise ValueError(f"{root / name}: {len(paths)} images, at least {max(args.images, fewest)} are needed")
         chosen = splits.draw_subset(files, args.images, args.seed)
-    return {JOINT: chosen} if args.joint else {name: {name: paths} for name, paths in chosen.items()}
+    spare = {}
+    if args.train_on_all:
+        counts = {name: math.ceil(VALIDATION * len(paths)) for name, paths in chosen.items()}
+        spare = splits.next_in_order(files, chosen, counts, args.seed)
+    return {JOINT: chosen} if args.joint else {name: {name: paths} for name, paths in chosen.items()}, spare
 
 
-def read_job(args, name, files):
+def divide(args, files, spare, labels):
+    """The rows of one model's images that train, and those that validate."""
+    rows = [np.flatnonzero(labels == k) for k in range(len(files))]
+    if not args.train_on_all:
+        parts = [splits.split(list(row), VALIDATION, args.seed) for row in rows]
+    else:
+        parts = [np.split(row, [len(paths)]) for row, paths in zip(rows, files.values(), strict=True)]
+    train, validation = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return train, validation if len(validation) else train
+
+
+def read_job(args, name, files, spare):
     """Reads one model's images and settles its settings."""
-    images, labels = folders.read_classes(files, args.size, args.color)
-    per_class = len(images) / len(files)
+    per_class = sum(map(len, files.values())) / len(files)
+    every = {label: paths + spare.get(label, []) for label, paths in files.items()}
+    images, labels = folders.read_classes(every, args.size, args.color)
+    train, validation = divide(args, files, spare, labels)
     settings = {
         "architecture": args.architecture,
         "objective": None if args.architecture == "autoencoder" else args.objective,
@@ -97,14 +123,14 @@ def read_job(args, name, files):
         "classes": list(files),
         "seed": args.seed,
         "deterministic": args.deterministic,
+        # Only where they are given, so that models made before there were such flags are still taken for done.
+        **{flag: True for flag in ("binarise", "train_on_all") if getattr(args, flag)},
     }
-    parts = [splits.split(list(np.flatnonzero(labels == k)), 0.16, args.seed) for k in range(len(files))]
-    train, validation = (np.concatenate(part) for part in zip(*parts, strict=True))
     return {
         "name": name,
         "folder": Path(args.out) / name,
-        "files": files,
-        "images": folders.to_float(images),
+        "files": every,
+        "images": folders.binarise(images, f"{args.path}, {name}") if args.binarise else folders.to_float(images),
         "labels": labels,
         "train": train,
         "validation": validation,
@@ -132,7 +158,8 @@ def save_model(folder, job, model, history):
     table = pd.DataFrame(history)
     table.to_csv(folder / "loss.csv", index=False)
     paths = np.array([path for class_paths in job["files"].values() for path in class_paths], dtype=object)
-    parts = {"subset": np.arange(len(paths)), "train": train, "validation": job["validation"]}
+    drawn = train if settings.get("train_on_all") else np.arange(len(paths))
+    parts = {"subset": drawn, "train": train, "validation": job["validation"]}
     splits.save_list(
         folder / "split.json",
         **{
@@ -173,13 +200,17 @@ def main(argv=None):
 def train(args):
     """Trains the models that are not done yet."""
     runs.refuse_overlap(args.out, args.path)
-    jobs = [read_job(args, name, files) for name, files in choose_files(args).items()]
+    chosen, spare = choose_files(args)
+    jobs = [read_job(args, name, files, spare) for name, files in chosen.items()]
     folders.check_same_shape({f"{args.path}, class {job['name']}": job["settings"]["image_shape"] for job in jobs})
     todo = [job for job in jobs if not runs.finished(job["folder"], job["settings"], job["data"])]
     if len(todo) < len(jobs):
         print(f"{args.out}: {len(jobs) - len(todo)} of {len(jobs)} models are done already")
     if not todo:
         return
+    unwatched = [job["name"] for job in todo if job["validation"] is job["train"]]
+    if unwatched:
+        print(f"{args.path}: no images are left to validate {', '.join(unwatched)}; their training images do")
 
     runtime.configure(args.seed, args.devices, args.deterministic)
     from vae_aug import training  # Keras, once the runtime is configured

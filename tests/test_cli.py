@@ -10,7 +10,7 @@ from conftest import ROOT
 
 import cli
 
-SCRIPTS = ("prepare_data", "train_vae", "generate", "train_cnn")
+SCRIPTS = ("prepare_data", "train_vae", "train_rbm", "generate", "train_cnn")
 
 
 @pytest.mark.parametrize(
@@ -172,12 +172,14 @@ def test_every_flag_has_words(name, monkeypatch):
 
 
 QUICK_START = """
-import sys, prepare_data, train_vae, generate, train_cnn
+import sys, prepare_data, train_vae, train_rbm, generate, train_cnn
 prepare_data.parse_args(["--dataset", "digits"])
 train_vae.parse_args(["--all"])
+train_rbm.parse_args([])
 generate.parse_args([])
 train_cnn.parse_args(["-path", "data"])
 for main, argv in ((prepare_data.main, ["--folder", "absent"]), (train_vae.main, ["--all", "-path", "absent"]),
+                   (train_rbm.main, ["-path", "absent"]),
                    (generate.main, ["-models", "absent"]), (train_cnn.main, ["-path", "absent"])):
     try:
         main(argv)

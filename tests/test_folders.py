@@ -519,3 +519,15 @@ def test_an_error_of_its_caller_goes_before_those_of_a_writer(tmp_path):
 
     with pytest.raises(KeyError):
         fail()
+
+
+def test_binary_images_are_1_above_half_and_grey_levels_are_said(caplog):
+    with caplog.at_level("INFO", "images"):
+        found = folders.binarise(np.array([[0, 1, 127, 128, 255]], np.uint8), "data/train")
+        assert found.dtype == np.float32
+        assert found.tolist() == [[0, 0, 0, 1, 1]]
+        assert "data/train: grey levels binarised at 0.5" in caplog.text
+        caplog.clear()
+        assert folders.binarise(np.array([[0, 255]], np.uint8), "data/train").tolist() == [[0, 1]]
+        assert folders.binarise(np.empty((0, 2), np.uint8), "data/train").shape == (0, 2)
+        assert not caplog.text

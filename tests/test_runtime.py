@@ -224,7 +224,7 @@ def test_tensorflow_comes_in_by_two_doors(file):
     assert ("tensorflow" in packages(file), uses) == (file in TENSORFLOW,) * 2
 
 
-@pytest.mark.parametrize("model", ["conv", "dense", "vae", "autoencoder"])
+@pytest.mark.parametrize("model", ["conv", "dense", "vae", "autoencoder", "rbm"])
 def test_model_files_share_layers_and_losses_only(model):
     names = {name for name in imported(f"vae_aug/{model}.py") if name.startswith("vae_aug.")}
     assert {name.split(".")[1] for name in names} <= {"layers", "losses"}
@@ -233,3 +233,7 @@ def test_model_files_share_layers_and_losses_only(model):
 @pytest.mark.parametrize("file", ["vae_aug/sampling.py", "cnn/injection.py"])
 def test_latents_and_pages_need_no_keras(file):
     assert packages(file) <= {"numpy", "collections", "concurrent"}
+
+
+def test_models_are_found_without_keras():
+    assert not packages("vae_aug/saved.py") & {"keras", "vae_aug"}

@@ -142,3 +142,16 @@ def test_a_list_in_another_encoding_is_refused_by_name(tmp_path):
 def test_a_list_that_is_not_there_is_named(tmp_path):
     with pytest.raises(OSError, match=r"absent\.json"):
         splits.load_list(tmp_path / "absent.json", listing(), "subset")
+
+
+def test_the_next_in_order_continue_the_subset_and_leave_out_what_is_taken():
+    files = listing()
+    order = splits.draw_subset(files, -1, 3)
+    chosen = splits.draw_subset(files, 2, 3)
+    following = splits.next_in_order(files, chosen, dict.fromkeys(files, 2), 3)
+    assert following == {name: paths[2:4] for name, paths in order.items()}
+    late = {name: [paths[0], paths[2]] for name, paths in order.items()}
+    following = splits.next_in_order(files, late, dict.fromkeys(files, 2), 3)
+    assert following == {name: [paths[1], paths[3]] for name, paths in order.items()}
+    every = splits.next_in_order(files, chosen, dict.fromkeys(files, 10**6), 3)
+    assert every == {name: paths[2:] for name, paths in order.items()}

@@ -41,9 +41,14 @@ class Steps(keras.Model):
     """
 
     def __init__(self, model, num_steps, seed):
-        super().__init__()
+        # Whatever the policy of a classifier beside it: in bfloat16 a uniform number has 8 bits, too few to draw with.
+        super().__init__(dtype="float32")
         self.model, self.num_steps = model, num_steps
         self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        del input_shape  # the model comes built
+        self.built = True
 
     def call(self, images):
         # Unrolled, not a `fori_loop`: a seed generator may not change inside one in JAX.

@@ -80,9 +80,13 @@ class Monitors(keras.Model):
     """
 
     def __init__(self, rbm, seed):
-        super().__init__()
+        super().__init__(dtype="float32")
         self.rbm = rbm
         self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        del input_shape  # the machine comes built
+        self.built = True
 
     def call(self, images):
         return ops.stack(
