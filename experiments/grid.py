@@ -20,19 +20,37 @@ JOINT_IMAGES, JOINT_EPOCHS = 100, 50
 DATA = PurePosixPath("data")
 
 
-class Grid:
-    """Builds the cells: `Grid(args, classes).cells` is a dict from key to `Cell`, in the order in which they run.
+class Graph:
+    """Cells that may need one another: `cells` is a dict from key to `Cell`, in the order in which they run.
 
     Args:
-        args: what `thesis.parse_args` returns.
+        args: a paper's flags.
         classes: dict from class name to its number of training images.
     """
 
     def __init__(self, args, classes):
         self.args, self.num_classes, self.cells = args, len(classes), {}
         self.seeds = range(FIRST_SEED, FIRST_SEED + args.seeds)
-        self.sizes = per_class(args, classes)
         self.protocols = ("fair", "published") if args.protocol == "both" else (args.protocol,)
+
+    def add(self, key, script, flags, needs, work, disk, **facts):
+        """Adds a cell, once for all that need it; returns its key."""
+        self.cells.setdefault(key, Cell(key, script, tuple(flags), tuple(needs), work, disk, facts))
+        return key
+
+    def common(self, seed, images=True):
+        """The flags that all scripts have; without `images` those of scripts that read no images."""
+        args = self.args
+        shape = {"size": args.size, "color": args.color} if images else {}
+        return given(**shape, seed=seed, devices=args.devices, deterministic=args.deterministic)
+
+
+class Grid(Graph):
+    """The thesis' cells; `args` is what `thesis.parse_args` returns."""
+
+    def __init__(self, args, classes):
+        super().__init__(args, classes)
+        self.sizes = per_class(args, classes)
         # Seed by seed, smallest first: whenever it stops, what is there is a smaller grid of the same kind.
         for seed in self.seeds:
             for size, num in sorted(self.sizes.items()):
@@ -55,15 +73,6 @@ class Grid:
             for seed in self.seeds:
                 for lessons in range(6):
                     self.add_classifier("aug", self.protocols[0], size, num, None, seed, bad=lessons)
-
-    def add(self, key, script, flags, needs, work, disk, **facts):
-        self.cells.setdefault(key, Cell(key, script, tuple(flags), tuple(needs), work, disk, facts))
-        return key
-
-    def common(self, seed, images=True):
-        args = self.args
-        shape = {"size": args.size, "color": args.color} if images else {}
-        return given(**shape, seed=seed, devices=args.devices, deterministic=args.deterministic)
 
     def add_arms(self, size, num, seed):
         for arm in self.args.arms:
