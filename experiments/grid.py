@@ -173,7 +173,7 @@ def given(**flags):
     """Flags that were given, as a command line: `given(steps=500, e=None)` is `["--steps", 500]`."""
     line = []
     for name, value in flags.items():
-        flag = f"-{name}" if name in ("e", "limte") else f"--{name}"
+        flag = f"-{name}" if name in ("e", "b", "limte") else f"--{name}"
         if value is True:
             line.append(flag)
         elif value not in (None, False):

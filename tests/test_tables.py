@@ -40,7 +40,7 @@ def test_every_published_number_says_where_it_stands():
     for path in results.PUBLISHED.glob("*.csv"):
         table = results.published(path.stem)
         assert table[["source", "table", "section"]].notna().all(axis=None)
-        assert set(table["source"]) <= {"thesis", "ciarp"}
+        assert set(table["source"]) <= {"thesis", "ciarp", "scarce"}
 
 
 @pytest.fixture
