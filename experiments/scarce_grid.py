@@ -17,7 +17,7 @@ GENERATORS = (*PRESETS, "vae")
 PARTS = ("tables", "ladder", "figures")
 AVAILABLE = 10  # times the labelled images (section 3)
 LATENT = 20  # of the VAE; the paper names no number
-STRIP = 16  # states along a chain in fig. 2
+STRIP = 200  # states of the chains of fig. 2
 SHEET, THIN = 10, 50  # states a class in fig. 4, one in so many of a chain
 
 
@@ -118,7 +118,7 @@ class Grid(Graph):
             self.add_chains("strips", "vae", -1, expectation=True)
 
     def add_chains(self, kind, generator, available, expectation=False):
-        """Chains from one labelled image of each class: `strips` has state by state, `sheets` every 50th."""
+        """Chains from one labelled image of each class: `strips` keeps all states, `sheets` every 50th."""
         seed, model = FIRST_SEED, self.add_generator(generator, available, FIRST_SEED)
         num = self.everything if available < 0 else available
         name = "all" if available < 0 else available
@@ -126,7 +126,7 @@ class Grid(Graph):
         count, thin = (STRIP, 1) if kind == "strips" else (SHEET, THIN)
         flags = ["--sampler", "chain", "-models", PurePosixPath(model), "-path", DATA, "--labelled", 1]
         flags += ["--count", count, "--chain-length", count * thin, "--thin", thin, *given(expectation=expectation)]
-        flags += ["-out", PurePosixPath(key), *self.common(seed)]
+        flags += ["-out", PurePosixPath(key), *self.common(seed, images=False)]
         facts = {"generator": generator, "available": num, "expectation": expectation, "seed": seed}
         costs = cost.chains(self.num_classes, count * thin)
         self.add(key, "generate", flags, [model, "data"], *costs, **facts)

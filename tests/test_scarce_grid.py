@@ -125,7 +125,7 @@ def test_flags_pass_through_to_the_steps_that_have_them():
     for cell in cells.values():
         assert "--deterministic" in cell.flags
         assert flag(cell, "--devices") == "cpu"
-        assert flag(cell, "--color") == "grey"
+        assert ("--color" in cell.flags) == (cell.script != "generate")  # chains take what their model learned from
     assert flag(cells["vae/100-seed42"], "--epochs") == 8
     assert [flag(cells[f"rbm/{preset}-100-seed42"], "--epochs") for preset in ("bad", "good")] == [3, 9]
     for protocol in ("fair", "published"):
