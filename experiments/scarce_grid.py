@@ -8,11 +8,10 @@ leaves open about the grid is chosen here; what it leaves open about the models,
 from pathlib import PurePosixPath
 
 from experiments import cost
-from experiments.grid import DATA, FIRST_SEED, Graph, given
+from experiments.grid import DATA, FIRST_SEED, PRESETS, Graph, given
 
 MODELS = ("fc1", "fc2", "conv1")
 ALL_MODELS = (*MODELS, "thesis")
-PRESETS = {"b-rbm": "bad", "g-rbm": "good"}  # of train_rbm.py
 GENERATORS = (*PRESETS, "vae")
 PARTS = ("tables", "ladder", "figures")
 AVAILABLE = 10  # times the labelled images (section 3)

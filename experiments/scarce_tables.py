@@ -7,8 +7,9 @@ import pandas as pd
 import runs
 from experiments import tables
 from experiments.cells import is_done
+from experiments.grid import PRESETS
 from experiments.results import Table, published
-from experiments.scarce_grid import ALL_MODELS, AVAILABLE, GENERATORS, PRESETS
+from experiments.scarce_grid import ALL_MODELS, AVAILABLE, GENERATORS
 
 NAMES = {"fc1": "FC1", "fc2": "FC2", "conv1": "CONV1", "thesis": "the thesis' CNN", "ladder": "ladder network"}
 NAMES |= {"b-rbm": "B-RBM", "g-rbm": "G-RBM", "vae": "VAE", "": "none (baseline)"}

@@ -10,8 +10,8 @@ Example ./reproduce.sh thesis --sizes 50 --latent 3 --seeds 5 --parts arms --pre
 """
 
 import cli
-from experiments import claims, figures, paper, statistics, tables
-from experiments.grid import ARMS, FIRST_SEED, PARTS, Grid
+from experiments import claims, figures, more_models, paper, statistics, tables
+from experiments.grid import ARMS, FIRST_SEED, MODELS, PARTS, PRESETS, Grid
 from experiments.paper import Paper, Report
 
 QUICK = {
@@ -46,7 +46,13 @@ def parse_args(argv=None):
         nargs="+",
         choices=ARMS,
         default=["cnn", "vae", "aug", "aug+vae"],
-        help="vae-all: all generated images at once (thesis 6.3)",
+        help="vae-all: all generated images at once (thesis 6.3); chain, aug+chain: Markov chains of an RBM",
+    )
+    parser.add_argument(
+        "--models", nargs="+", choices=MODELS, default=["thesis"], help="train these classifiers in every arm"
+    )
+    parser.add_argument(
+        "--generators", nargs="+", choices=tuple(PRESETS), default=["b-rbm"], help="of the arms with chains"
     )
     parser.add_argument("--seeds", type=cli.positive, default=10, help=f"how many, from {FIRST_SEED} on")
     parser.add_argument(
@@ -91,7 +97,7 @@ def write_parts(root, frame, folder):
     by_protocol = {name: frame[frame["protocol"] == name] for name in frame["protocol"].unique()}
     comparison = {name: statistics.compare_arms(rows) for name, rows in by_protocol.items()}
     headline = {"title": "Does generated data help where images are scarce?", "lead": lead(by_protocol)}
-    made = tables.all_tables(root, frame, comparison)
+    made = [*tables.all_tables(root, frame, comparison), *more_models.all_tables(frame)]
     return Report(headline, claims.judge(frame), made, figures.all_figures(root, frame, folder))
 
 

@@ -6,7 +6,7 @@ CLASSES = ["0", "1"]
 
 
 def write_classifier(
-    root, arm, size, seed, f1, latent=None, protocol="fair", variant="", confusion=None, history=None, loss=0.5
+    root, arm, size, seed, f1, latent=None, protocol="fair", variant="", confusion=None, history=None, loss=0.5, **other
 ):
     """One finished classifier with the macro F1 `f1`; `arm` as in the grid, e.g. `"aug+vae"`. Returns its key."""
     parts = [protocol, arm, variant, str(size), f"latent{latent}" if latent else "", f"seed{seed}"]
@@ -33,7 +33,7 @@ def write_classifier(
     (folder / "config.json").write_text(json.dumps(config))
     if history is not None:
         history.to_csv(folder / "history.csv", index=False)
-    facts = {"arm": arm, "latent": latent, "variant": variant}
+    facts = {"arm": arm, "latent": latent, "variant": variant, **other}
     write_record(root, key, facts, f"python train_cnn.py --out {key}")
     return key
 
