@@ -99,7 +99,9 @@ class Grid(Graph):
         key = f"classifiers/{'-'.join(parts)}"
         line = ["-path", DATA, *flags, "--binarise", "--protocol", protocol]
         line += given(limte=args.limte, e=args.e, b=args.b, precision=args.precision)
-        line += given(steps=args.steps if protocol == "fair" else None)
+        # Published, the thesis' CNN without chains goes by the thesis' protocol, which sets its own steps.
+        own_steps = (protocol, model, chain) == ("published", "thesis", "")
+        line += given(steps=None if own_steps else args.steps)
         line += ["--out", PurePosixPath(key), *self.common(seed)]
         looks = 1 if protocol == "fair" else args.e or 60
         num_test = self.num_classes * (args.limte if args.limte > 0 else 1000)

@@ -130,8 +130,21 @@ def test_flags_pass_through_to_the_steps_that_have_them():
     assert [flag(cells[f"rbm/{preset}-100-seed42"], "--epochs") for preset in ("bad", "good")] == [3, 9]
     for protocol in ("fair", "published"):
         cell = cells[f"classifiers/{protocol}-fc1-10-vae-chain500-n-seed42"]
-        assert ("--steps" in cell.flags) == (protocol == "fair")
+        assert flag(cell, "--steps") == 60
         assert [flag(cell, name) for name in ("-e", "-b", "-limte", "--precision")] == [6, 20, 7, "mixed_bfloat16"]
+
+
+def test_every_cells_command_line_is_one_that_its_script_takes():
+    train_rbm = pytest.importorskip("train_rbm")
+    import generate
+    import train_cnn
+    import train_vae
+
+    scripts = {"train_rbm": train_rbm, "train_vae": train_vae, "generate": generate, "train_cnn": train_cnn}
+    line = "--scenario 10 --seeds 1 --protocol both --models fc1 conv1 thesis --steps 60 -b 20 --rbm-epochs 3 9"
+    for cell in cells_of(*line.split(), "--deterministic", "--size", "28", "28").values():
+        args = scripts[cell.script].parse_args(cell.argv("grid"))
+        assert args.out == f"grid/{cell.key}"
 
 
 def test_a_vae_of_more_images_makes_fewer_passes():
