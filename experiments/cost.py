@@ -15,7 +15,10 @@ PREDICT = {"float32": 0.0022, "mixed_bfloat16": 0.0011}
 VAE_STEP, VAE_IMAGE = 0.015, 0.0018  # a VAE's seconds a step and an image
 RBM_EPOCHS = {"bad": 20, "good": 1000}  # of the presets; ten steps each
 RBM_STEP, RBM_IMAGE = 0.003, 0.00003  # an RBM's seconds a step and an image
-FIT = {"fc1": 0.0004, "fc2": 0.0003, "conv1": 0.006, "ladder": 0.001}  # of the scarce paper's models, seconds an image
+FIT = {"fc1": 0.0001, "fc2": 0.0001, "conv1": 0.0006, "ladder": 0.0004}  # of the scarce paper's models, an image
+FIT_STEP = 0.01  # and a step
+STATES = 96  # of chains, that join a step of 32 images
+STATE = {"b-rbm": 0.00005, "g-rbm": 0.00005, "vae": 0.002}  # a state, by generator
 DECODE = 0.0011  # seconds an image, PNG included
 
 
@@ -44,17 +47,17 @@ def joint_vae(num_images, epochs):
     return START + epochs * (math.ceil(num_images / 100) * VAE_STEP + num_images * VAE_IMAGE), 26e6
 
 
-def chains(num_classes, length):
+def chains(num_classes, length, generator):
     """(seconds, bytes) of a chain of `length` states from an image of each class."""
-    return START + 0.003 * length, num_classes * 20 * 600
+    return START + num_classes * length * STATE[generator], num_classes * 20 * 600
 
 
-def scarce_classifier(model, steps, looks, num_test, precision, labels=""):
+def scarce_classifier(model, steps, looks, num_test, precision, generator="", labels=""):
     """`classifier` for the scarce paper's models; with labels `"y"` it also looks at every state that it draws."""
-    if model not in FIT:
-        return classifier(steps, looks, num_test, precision)
-    image = FIT[model]
-    return START + steps * 32 * image * (1.3 if labels == "y" else 1) + looks * num_test * image / 3, 25e6
+    states = STATES if generator else 0
+    fit, predict = FIT.get(model, TRAIN[precision]), FIT.get(model, 3 * PREDICT[precision]) / 3
+    step = FIT_STEP + (32 + states) * fit + states * (STATE.get(generator, 0) + predict * (labels == "y"))
+    return START + steps * step + looks * num_test * predict, 25e6
 
 
 def scales(grid, root):

@@ -105,7 +105,8 @@ class Grid(Graph):
         line += ["--out", PurePosixPath(key), *self.common(seed)]
         looks = 1 if protocol == "fair" else args.e or 60
         num_test = self.num_classes * (args.limte if args.limte > 0 else 1000)
-        costs = cost.scarce_classifier(model, args.steps or 3000, looks, num_test, args.precision, facts["labels"])
+        chained = facts["generator"], facts["labels"]
+        costs = cost.scarce_classifier(model, args.steps or 3000, looks, num_test, args.precision, *chained)
         facts |= {"labelled": labelled, "available": AVAILABLE * labelled}
         self.add(key, "train_cnn", line, needs, *costs, **facts)
 
@@ -129,7 +130,7 @@ class Grid(Graph):
         flags += ["--count", count, "--chain-length", count * thin, "--thin", thin, *given(expectation=expectation)]
         flags += ["-out", PurePosixPath(key), *self.common(seed, images=False)]
         facts = {"generator": generator, "available": num, "expectation": expectation, "seed": seed}
-        costs = cost.chains(self.num_classes, count * thin)
+        costs = cost.chains(self.num_classes, count * thin, generator)
         self.add(key, "generate", flags, [model, "data"], *costs, **facts)
 
 
