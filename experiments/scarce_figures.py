@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
 
 from experiments.figure_style import LINE_LOOKS, WIDTH, plain_ticks
 from experiments.figures import MOST_CLASSES, class_names, finished, first_images, save_all, tile
@@ -12,7 +13,8 @@ from experiments.scarce_tables import NAMES
 from images import folders
 from plots import plain
 
-TERMS = (("loss", "- ELBO"), ("reconstruction_loss", "- log-likelihood"), ("kl_loss", "KL divergence"))
+TERMS = {"loss": "\u2212ELBO", "reconstruction_loss": "\u2212log-likelihood", "kl_loss": "KL divergence"}
+STYLES = (("-", "training"), (":", "validation"))
 SOURCE = "Maronas et al. 2018, Fig."
 
 
@@ -46,24 +48,27 @@ def priors(root):
     if not made:
         return
     shown = [made[0], made[-1]] if len(made) > 1 else made
-    canvas = Canvas(figsize=(WIDTH, 5.2), layout="constrained")
-    panels = canvas.subplots(2, len(shown), squeeze=False, height_ratios=(3, 2))
-    for (above, below), cell in zip(panels.T, shown, strict=True):
+    canvas = Canvas(figsize=(WIDTH, 5), layout="constrained")
+    above, below = canvas.subplots(2, len(shown), squeeze=False, height_ratios=(3, 2))
+    for sheet, axes, cell in zip(above, below, shown, strict=True):
         folder = root / cell["key"] / class_names(root / cell["key"])[0]
-        picture(above, folder / "samples.png", images(cell))
+        picture(sheet, folder / "samples.png", images(cell))
         curves = pd.read_csv(folder / "loss.csv", index_col="epoch")
-        for k, (name, label) in enumerate(TERMS):
-            if name in curves:
-                below.plot(curves[name], color=LINE_LOOKS[k][0], label=f"{label}, training")
-                below.plot(curves[f"val_{name}"], color=LINE_LOOKS[k][0], linestyle=":", label="validation")
-        below.set(xlabel="epochs", ylabel="nats an image" if cell is shown[0] else "", xscale="log", yscale="log")
-        plain_ticks(below)
-    canvas.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        for k, name in enumerate(TERMS):
+            axes.plot(curves[name], color=LINE_LOOKS[k][0])
+            axes.plot(curves[f"val_{name}"], color=LINE_LOOKS[k][0], linestyle=":")
+        top = 1.1 * curves[curves.index > 1].quantile(0.97).max()  # a peak may leave through the top
+        axes.set(xlabel="epochs", ylabel="nats an image", xscale="log", ylim=(0, top))
+        plain_ticks(axes)
+    handles = [Line2D([], [], color=LINE_LOOKS[k][0], label=label) for k, label in enumerate(TERMS.values())]
+    handles += [Line2D([], [], color="#555555", linestyle=look, label=label) for look, label in STYLES]
+    canvas.legend(handles=handles, loc="outside lower center", ncols=5)
     note = (
-        f"Above: images decoded from latents drawn from the prior. Below: the loss and its two terms by epoch, for "
-        f"the images it learned from and for others. Seed {shown[0]['seed']}. All axes are logarithmic."
+        "Above: what the decoder makes of latents drawn from the prior. Below: the loss and its two terms by epoch, "
+        f"for the images it learned from and for validation. Seed {shown[0]['seed']}. The axes differ in range; that "
+        "of epochs is logarithmic."
     )
-    title = "A VAE of few images reconstructs, but does not draw from the prior"
+    title = "What a VAE of few and of many images draws, and how its loss fell"
     yield canvas, "vae-priors", title, f"{SOURCE} 1", note, [cell["command"] for cell in shown]
 
 
