@@ -1,10 +1,11 @@
 """Runs a paper's grid and writes its report: `python reproduce.py thesis --help`, or `--quick` for a small one."""
 
+import importlib
 import sys
 
 import cli
 
-PAPERS = ("thesis",)
+PAPERS = ("thesis", "scarce")
 
 
 def main(argv=None):
@@ -14,10 +15,8 @@ def main(argv=None):
     parser.add_argument("paper", choices=PAPERS, nargs="?" if "--quick" in argv else None, help="whose grid")
     parser.add_argument("--quick", action="store_true", help="the thesis, small: digits, 50 images, 500 steps, 7 min")
     first = [argv.pop(0)] if argv and not argv[0].startswith("-") else []
-    parser.parse_args(first or [flag for flag in argv if flag in ("-h", "--help", "--quick")])
-    from experiments import thesis
-
-    thesis.main(argv)
+    args = parser.parse_args(first or [flag for flag in argv if flag in ("-h", "--help", "--quick")])
+    importlib.import_module(f"experiments.{args.paper or 'thesis'}").main(argv)
 
 
 if __name__ == "__main__":

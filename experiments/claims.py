@@ -76,13 +76,14 @@ def judge(frame, alpha=ALPHA):
     return found
 
 
-def weigh(gains, alpha, judge):
+def weigh(gains, alpha, judge, unit="points of F1"):
     """Tests a family of gains.
 
     Args:
         gains: list of `Gain`.
         alpha: level of significance.
         judge: `judge_direction` or `judge_figure`; it is asked where the pairs can decide.
+        unit: what a hundredth is called.
 
     Returns:
         List of (verdict, evidence), the evidence without a full stop.
@@ -100,7 +101,7 @@ def weigh(gains, alpha, judge):
         facts = [f"95 % interval {points.low:.2f} to {points.high:.2f}" if test.n > 1 else "no interval"]
         facts += [] if math.isnan(figure) else [f"published {figure:.2f}"]
         facts += [f"n = {test.n}", f"p = {test.p:.2g}"] + ([f"by Holm {p:.2g}"] if family > 1 else [])
-        text = f"{gain.words}: {points.mean:.2f} points of F1 ({', '.join(facts)})"
+        text = f"{gain.words}: {points.mean:.2f} {unit} ({', '.join(facts)})"
         if floor >= alpha:
             seeds = math.ceil(needed / gain.differences.index.unique("size").size)
             text += f"; so few pairs give no p below {floor:.2g}, at least {needed} are needed ({seeds} seeds)"

@@ -29,7 +29,7 @@ def count_images(args):
 
 
 def identity(args):
-    """What all cells of one folder share: a grid may grow by seeds, sizes, latents, arms and parts, not by these."""
+    """What tells the data of one grid from another's."""
     if args.path:
         files = {part: folders.list_images(Path(args.path) / part) for part in ("train", "test")}
         listing = [
@@ -38,18 +38,15 @@ def identity(args):
             for name, paths in classes.items()
             for path in paths
         ]
-        data = {"images": hashlib.sha256(json.dumps(listing).encode()).hexdigest()}
-    elif args.source:
-        data = {"file": hashlib.sha256(Path(args.source).read_bytes()).hexdigest()}
-    else:
-        data = {"dataset": args.dataset}
-    names = ("steps", "e", "limte", "epochs", "count", "precision", "deterministic", "size", "color")
-    return {name: getattr(args, name) for name in names}, data
+        return {"images": hashlib.sha256(json.dumps(listing).encode()).hexdigest()}
+    if args.source:
+        return {"file": hashlib.sha256(Path(args.source).read_bytes()).hexdigest()}
+    return {"dataset": args.dataset}
 
 
-def claim(root, args):
-    """Notes in `<root>/grid.json` what all cells of the folder share, or checks it."""
-    settings, data = identity(args)
+def claim(root, args, settings):
+    """Notes in `<root>/grid.json` what all cells of the folder share, its data and `settings`, or checks it."""
+    data = identity(args)
     if (root / "grid.json").exists():
         runs.finished(root, settings, data, "grid.json")
     elif any(not entry.name.startswith(".") for entry in root.iterdir()):
@@ -57,6 +54,19 @@ def claim(root, args):
     else:
         name = args.dataset or Path(args.source or args.path).resolve().name
         runs.write_json(root / "grid.json", {"settings": settings, "data": data, "name": name})
+
+
+def paper_of(root):
+    """The name of the paper whose grid a folder holds; the thesis', which came first, says none."""
+    return runs.read_json(root / "grid.json")["settings"].get("paper", "thesis")
+
+
+def check(root, paper):
+    """Raises a `ValueError` if a folder holds no grid, or another paper's."""
+    if not (root / "grid.json").exists():
+        raise ValueError(f"{root}: no grid's folder")
+    if paper_of(root) != paper:
+        raise ValueError(f"{root}: holds the grid of the paper {paper_of(root)!r}, not of {paper!r}")
 
 
 def prepare(args, root):

@@ -42,10 +42,15 @@ def all_figures(root, frame, folder):
     Returns:
         List of `results.Figure`, in the order of the papers.
     """
-    root, folder, figures = Path(root), Path(folder), []
+    return save_all(drawings(Path(root), frame), folder)
+
+
+def save_all(drawn, folder):
+    """Writes `drawings` as PNG and PDF; arguments and what it returns as `all_figures`."""
+    folder, figures = Path(folder), []
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(STYLE):
-        for canvas, name, title, source, note, commands in drawings(root, frame):
+        for canvas, name, title, source, note, commands in drawn:
             canvas.savefig(folder / f"{name}.png", dpi=150, facecolor="white", metadata={"Software": None})
             canvas.savefig(folder / f"{name}.pdf", dpi=300, facecolor="white", metadata={"CreationDate": None})
             figures.append(Figure(name, title, source, folder, note, list(dict.fromkeys(commands))))

@@ -12,7 +12,10 @@ from experiments import cost
 from experiments.cells import Cell
 
 FIRST_SEED = 42
-ARMS = ("cnn", "vae", "aug", "aug+vae", "vae-all")
+ARMS = ("cnn", "vae", "aug", "aug+vae", "vae-all", "chain", "aug+chain")
+MODELS = ("thesis", "fc1", "fc2", "conv1")
+PRESETS = {"b-rbm": "bad", "g-rbm": "good"}  # of train_rbm.py
+CHAIN_LENGTH, LABELS = 500, "y"  # of the arms with chains; the scarce paper's grid varies them
 PARTS = ("arms", "checks", "vae-loss", "latent-spaces", "augmentation")
 TERMS = ("reconstruction", "kl", "thesis")  # figs 2.3.3, 2.4.5 and 2.4.6
 LOSS_EPOCHS = 500  # of Table 6.1
@@ -20,19 +23,37 @@ JOINT_IMAGES, JOINT_EPOCHS = 100, 50
 DATA = PurePosixPath("data")
 
 
-class Grid:
-    """Builds the cells: `Grid(args, classes).cells` is a dict from key to `Cell`, in the order in which they run.
+class Graph:
+    """Cells that may need one another: `cells` is a dict from key to `Cell`, in the order in which they run.
 
     Args:
-        args: what `thesis.parse_args` returns.
+        args: a paper's flags.
         classes: dict from class name to its number of training images.
     """
 
     def __init__(self, args, classes):
         self.args, self.num_classes, self.cells = args, len(classes), {}
         self.seeds = range(FIRST_SEED, FIRST_SEED + args.seeds)
-        self.sizes = per_class(args, classes)
         self.protocols = ("fair", "published") if args.protocol == "both" else (args.protocol,)
+
+    def add(self, key, script, flags, needs, work, disk, **facts):
+        """Adds a cell, once for all that need it; returns its key."""
+        self.cells.setdefault(key, Cell(key, script, tuple(flags), tuple(needs), work, disk, facts))
+        return key
+
+    def common(self, seed, images=True):
+        """The flags that all scripts have; without `images` those of scripts that read no images."""
+        args = self.args
+        shape = {"size": args.size, "color": args.color} if images else {}
+        return given(**shape, seed=seed, devices=args.devices, deterministic=args.deterministic)
+
+
+class Grid(Graph):
+    """The thesis' cells; `args` is what `thesis.parse_args` returns."""
+
+    def __init__(self, args, classes):
+        super().__init__(args, classes)
+        self.sizes = per_class(args, classes)
         # Seed by seed, smallest first: whenever it stops, what is there is a smaller grid of the same kind.
         for seed in self.seeds:
             for size, num in sorted(self.sizes.items()):
@@ -56,22 +77,15 @@ class Grid:
                 for lessons in range(6):
                     self.add_classifier("aug", self.protocols[0], size, num, None, seed, bad=lessons)
 
-    def add(self, key, script, flags, needs, work, disk, **facts):
-        self.cells.setdefault(key, Cell(key, script, tuple(flags), tuple(needs), work, disk, facts))
-        return key
-
-    def common(self, seed, images=True):
-        args = self.args
-        shape = {"size": args.size, "color": args.color} if images else {}
-        return given(**shape, seed=seed, devices=args.devices, deterministic=args.deterministic)
-
     def add_arms(self, size, num, seed):
         for arm in self.args.arms:
             for protocol in self.protocols:
                 blind = (arm, protocol) == ("aug+vae", "published")
                 latents = self.args.latent[: 1 if blind else None] if "vae" in arm else (None,)
-                for latent in latents:
-                    self.add_classifier(arm, protocol, size, num, latent, seed)
+                for model in self.args.models:
+                    for generator in self.args.generators if "chain" in arm else (None,):
+                        for latent in latents:
+                            self.add_classifier(arm, protocol, size, num, latent, seed, model, generator)
 
     def add_generator(self, size, num, latent, seed):
         """The VAEs of one (size, latent, seed) and their images; returns the key of the images."""
@@ -86,31 +100,52 @@ class Grid:
         costs = cost.generation(self.num_classes, args.count)
         return self.add(f"gen/{name}", "generate", flags, [models], *costs, size=size, latent=latent, seed=seed)
 
-    def add_classifier(self, arm, protocol, size, num, latent, seed, select=None, bad=None):
-        """One classifier of one arm; with `select` or `bad` a variant of it."""
+    def add_rbm(self, generator, size, num, seed):
+        """One RBM of all classes; returns its key."""
+        key, preset = f"rbm/{PRESETS[generator]}-{size}-seed{seed}", PRESETS[generator]
+        flags = ["-path", DATA, "--images", num, "--preset", preset, "--out", PurePosixPath(key), *self.common(seed)]
+        costs = cost.rbm(size, cost.RBM_EPOCHS[preset])
+        return self.add(key, "train_rbm", flags, ["data"], *costs, generator=generator, available=size, seed=seed)
+
+    def add_classifier(
+        self, arm, protocol, size, num, latent, seed, model="thesis", generator=None, select=None, bad=None
+    ):
+        """One classifier of one arm; another model than the thesis', chains, `select` or `bad` make a variant of it."""
         args, needs = self.args, ["data"]
         flags = ["-path", DATA, "-limtr", num, "--protocol", protocol]
         flags += given(limte=args.limte, e=args.e, precision=args.precision)
         if latent:
             needs.append(self.add_generator(size, num, latent, seed))
             flags += ["-vae", PurePosixPath(needs[-1])]
+        other = {}  # what the thesis' own arms need not say
+        if generator:
+            needs.append(self.add_rbm(generator, size, num, seed))
+            flags += ["-chain", PurePosixPath(needs[-1]), "--chain-length", CHAIN_LENGTH, "--labels", LABELS]
+            other = {"model": model, "generator": generator, "chain_length": CHAIN_LENGTH, "labels": LABELS}
+        if model != "thesis":
+            flags += ["--model", model]
+            other["model"] = model
         if arm == "vae-all":
             flags += ["--injection", "all"]
         if arm.startswith("aug"):
             flags += ["--aug"] if bad is None else ["--bad", bad]
         flags += given(steps=args.steps if protocol == "fair" else None, select=select)
-        variant = f"by-{select}" if select else "" if bad is None else f"bad{bad}"
+        changes = ["" if model == "thesis" else model, generator, select and f"by-{select}"]
+        variant = "-".join(filter(None, [*changes, "" if bad is None else f"bad{bad}"]))
         blind = (arm, protocol) == ("aug+vae", "published")
         parts = [protocol, arm, variant, size, f"latent{latent}" if latent and not blind else "", f"seed{seed}"]
         key = f"classifiers/{'-'.join(str(part) for part in parts if part != '')}"
         flags += ["--out", PurePosixPath(key), *self.common(seed)]
-        costs = self.cost_of_classifier(arm, protocol, size, select)
-        facts = {"arm": arm, "latent": latent, "variant": variant}
+        costs = self.cost_of_classifier(arm, protocol, size, select, model)
+        facts = {"arm": arm, "latent": latent, "variant": variant, **other}
         self.add(key, "train_cnn", flags, needs, *costs, **facts)
 
-    def cost_of_classifier(self, arm, protocol, size, select):
+    def cost_of_classifier(self, arm, protocol, size, select, model):
         args = self.args
         num_test = self.num_classes * (args.limte if args.limte > 0 else 200)
+        if model != "thesis":
+            looks = 1 if protocol == "fair" else args.e or 60
+            return cost.scarce_classifier(model, args.steps or 3000, looks, num_test, args.precision)
         if protocol == "fair":
             return cost.classifier(args.steps or 3000, 1, num_test, args.precision)
         page = {"vae": protocols.PAGE_SIZES["VAE"], "vae-all": self.num_classes * args.count}.get(arm, 0)
@@ -164,7 +199,7 @@ def given(**flags):
     """Flags that were given, as a command line: `given(steps=500, e=None)` is `["--steps", 500]`."""
     line = []
     for name, value in flags.items():
-        flag = f"-{name}" if name in ("e", "limte") else f"--{name}"
+        flag = f"-{name}" if name in ("e", "b", "limte") else f"--{name}"
         if value is True:
             line.append(flag)
         elif value not in (None, False):

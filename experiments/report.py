@@ -28,7 +28,7 @@ LATEX = {ord(mark): f"\\{mark}" for mark in "&%$#_{}"} | {ord(mark): rf"\text{na
 LATEX |= {ord(sign): rf"$\{name}$" for sign, name in SIGNS} | {0x2212: "$-$", 0x2013: "--"}
 
 
-def write_page(path, headline, facts, claims, tables, figures, table_folder=None):
+def write_page(path, headline, facts, claims, tables, figures, table_folder=None, protocols=PROTOCOLS):
     """Writes the report as one file: style and pictures are inside, nothing is fetched, no script runs.
 
     Args:
@@ -39,6 +39,7 @@ def write_page(path, headline, facts, claims, tables, figures, table_folder=None
         tables: list of `results.Table`.
         figures: list of `results.Figure`; their PNG files are read, their PDF files named.
         table_folder: where `write_table` put the tables, to be named beside them; None names no files.
+        protocols: dict from a protocol, always shown in this order, to what it is.
     """
     path, seen = Path(path), {}
     options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
@@ -46,7 +47,7 @@ def write_page(path, headline, facts, claims, tables, figures, table_folder=None
     text = environment.get_template("report.html.j2").render(
         headline=headline,
         facts=facts,
-        protocols=_by_protocol(claims),
+        protocols=_by_protocol(claims, protocols),
         verdicts=VERDICTS,
         tables=[
             _part("table", table, seen) | _grid(table.frame) | _files(path, table_folder, table) for table in tables
@@ -187,13 +188,13 @@ def _files(path, folder, part, kinds=("md", "csv", "tex")):
     return {"files": [Path(os.path.relpath(file, path.parent)).as_posix() for file in files]}
 
 
-def _by_protocol(claims):
-    """Claims by protocol, `fair` and `published` first and always, with a count of each verdict."""
-    groups, views = {name: [] for name in PROTOCOLS}, []
+def _by_protocol(claims, protocols):
+    """Claims by protocol, the named ones first and always, with a count of each verdict."""
+    groups, views = {name: [] for name in protocols}, []
     for claim in claims:
         groups.setdefault(claim.protocol, []).append(claim)
     for name, group in groups.items():
         found = Counter(claim.verdict for claim in group)
         counts = {verdict: found[verdict] for verdict in [*VERDICTS, *found] if found[verdict]}
-        views.append({"name": name, "about": PROTOCOLS.get(name, ""), "claims": group, "counts": counts})
+        views.append({"name": name, "about": protocols.get(name, ""), "claims": group, "counts": counts})
     return views

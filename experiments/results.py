@@ -11,13 +11,16 @@ import pandas as pd
 
 import cli
 import runs
-from cnn.protocols import ARMS
+from cnn import protocols
 from experiments.cells import record_path
 
 PUBLISHED = Path(__file__).parent / "published"
+ARMS = tuple(dict.fromkeys((*protocols.ARMS, "CHAIN", "AUG+CHAIN", "LADDER")))
 METRICS = ("loss", "accuracy", "precision", "recall", "f1", "support")
 COLUMNS = ["protocol", "arm", "injection", "variant", "size", "latent", "seed", *METRICS, "generated", "steps"]
 COLUMNS += ["epochs", "epoch_kept", "seconds", "key", "command"]
+COLUMNS += ["model", "generator", "chain_length", "labels", "available", "error"]
+ORDER = ["protocol", "variant", "model", "arm", "injection", "size", "generator", "chain_length", "labels"]
 
 
 @dataclass
@@ -80,14 +83,16 @@ def collect(root):
         `variant` ("" for the arms themselves, else what a check or a figure changed), `size` (training images in all),
         `latent` (Int64, missing without generated images and outside grids), `seed`, the six METRICS (fractions; loss
         in nats an image), `generated` (images that it read), `steps`, `epochs`, `epoch_kept`, `seconds`, `key` (folder
-        below `root`) and `command`. Empty if nothing is finished.
+        below `root`), `command`, `model` ("thesis", "fc1", ...), `error` (fraction) and, of chains, `generator`,
+        `chain_length` (Int64), `labels` ("y" or "n") and `available` (images that the generator learned, Int64); ""
+        or missing without chains. Empty if nothing is finished.
     """
     root = Path(root)
     paths = sorted([*root.glob("*/result.json"), *root.glob("classifiers/*/result.json")])
     frame = pd.DataFrame([_row(root, path.parent) for path in paths], columns=COLUMNS)
-    frame["latent"] = frame["latent"].astype("Int64")
+    frame = frame.astype({name: "Int64" for name in ("latent", "chain_length", "available")})
     frame["arm"] = pd.Categorical(frame["arm"], ARMS)
-    return frame.sort_values(["protocol", "variant", "arm", "injection", "size", "latent", "seed"], ignore_index=True)
+    return frame.sort_values([*ORDER, "latent", "seed"], ignore_index=True)
 
 
 def _row(root, folder):
@@ -97,6 +102,8 @@ def _row(root, folder):
     # A grid's record says what the folder does not; a run of its own has none.
     record = runs.read_json(record) if record.exists() else {"command": config["environment"]["command"], "facts": {}}
     everything = settings["schedule"]["page_size"] < 0
+    facts = {"model": "thesis", "chain_length": None, "labels": None, **result, **record["facts"]}
+    without = "chain" if "CHAIN" in result["arm"] else ""  # outside grids, where the folder's name is all there is
     return {
         "protocol": result["protocol"],
         "arm": result["arm"],
@@ -110,6 +117,12 @@ def _row(root, folder):
         **{name: result[name] for name in ("steps", "epochs", "epoch_kept", "seconds")},
         "key": key,
         "command": record["command"],
+        "model": facts["model"],
+        "generator": facts.get("generator") or without,
+        "chain_length": facts["chain_length"],
+        "labels": facts["labels"] or "",
+        "available": facts.get("available"),
+        "error": round(1 - result["scores"]["accuracy"], 12),  # 1 - 0.5529 is 0.4471, whatever its last bits
     }
 
 
@@ -133,9 +146,13 @@ def show(frame):
     if frame.empty:
         print("No classifier is finished yet.")
         return
-    columns = "protocol arm variant size latent seed accuracy f1 generated steps seconds key".split()
+    columns = "protocol arm variant model generator chain_length labels size latent seed accuracy f1 generated".split()
+    columns = [
+        name for name in [*columns, "steps", "seconds", "key"] if name != "model" or any(frame[name] != "thesis")
+    ]
     used = [name for name in columns if not (frame[name].isna() | (frame[name].astype(object) == "")).all()]
-    table = frame[used].assign(**({"latent": frame["latent"].astype(object).fillna("")} if "latent" in used else {}))
+    partial = [name for name in used if frame[name].dtype == "Int64"]  # numbers that some rows have not
+    table = frame[used].assign(**{name: frame[name].astype(object).fillna("") for name in partial})
     print(table.to_string(index=False, float_format="{:.4f}".format))
 
 

@@ -89,16 +89,18 @@ def protocols_in(frame):
     return [name for name in ("fair", "published") if (frame["protocol"] == name).any()] or ["fair"]
 
 
-def beside(frame, cells, rows, columns, scale):
+def beside(frame, cells, rows, columns, scale, find=scores, facts=CELL):
     """Lays published numbers and obtained ones side by side.
 
     Args:
         frame: `results.collect(root)`.
-        cells: DataFrame of published numbers: the columns named in `rows` and `columns`, `method` (an arm), `size`,
-            `latent`, `injection`, `metric` and `value`.
+        cells: DataFrame of published numbers: the columns named in `rows`, `columns` and `facts`, `table`, `section`,
+            `metric`, `value` and, as text, `printed`.
         rows: names of the columns that make a row of the table.
         columns: name of the column that makes a group of its columns.
         scale: 100 for percent.
+        find: gives the obtained scores of a protocol and a cell's `facts`, as `scores` does.
+        facts: names of the columns that say what a published number is of.
 
     Returns:
         wide: DataFrame of text with columns (group, "published" or "obtained, <protocol>").
@@ -112,10 +114,10 @@ def beside(frame, cells, rows, columns, scale):
         unit = {"loss": 1, "support": 1}.get(metric, scale)
         digits = {"support": 0}.get(metric, 2 if unit == 100 else 4)
         for protocol in protocols_in(frame):
-            found = scores(frame, protocol, *(cell[name] for name in CELL))
+            found = find(frame, protocol, *(cell[name] for name in facts))
             row[group, f"obtained, {protocol}"] = as_text(found, value, unit, digits)
-            facts = {name: cell[name] for name in ("table", "section", *CELL)}
-            tidy.append({**facts, "published": cell["printed"], "protocol": protocol, **as_row(found, value, unit)})
+            place = {name: cell[name] for name in ("table", "section", *facts)}
+            tidy.append({**place, "published": cell["printed"], "protocol": protocol, **as_row(found, value, unit)})
     table = pd.DataFrame(list(wide.values()))
     table.columns = pd.MultiIndex.from_tuples(table.columns)
     for k, name in reversed(list(enumerate(rows))):

@@ -6,7 +6,7 @@ CLASSES = ["0", "1"]
 
 
 def write_classifier(
-    root, arm, size, seed, f1, latent=None, protocol="fair", variant="", confusion=None, history=None, loss=0.5
+    root, arm, size, seed, f1, latent=None, protocol="fair", variant="", confusion=None, history=None, loss=0.5, **other
 ):
     """One finished classifier with the macro F1 `f1`; `arm` as in the grid, e.g. `"aug+vae"`. Returns its key."""
     parts = [protocol, arm, variant, str(size), f"latent{latent}" if latent else "", f"seed{seed}"]
@@ -33,8 +33,39 @@ def write_classifier(
     (folder / "config.json").write_text(json.dumps(config))
     if history is not None:
         history.to_csv(folder / "history.csv", index=False)
-    facts = {"arm": arm, "latent": latent, "variant": variant}
+    facts = {"arm": arm, "latent": latent, "variant": variant, **other}
     write_record(root, key, facts, f"python train_cnn.py --out {key}")
+    return key
+
+
+def write_scarce(
+    root, model, labelled, seed, error, generator="", length=None, labels="", protocol="fair", classes=CLASSES
+):
+    """One finished classifier of the scarce paper's grid with so large an error, a fraction. Returns its key."""
+    chain = f"{generator}-chain{length}-{labels}" if generator else ""
+    key = f"classifiers/{'-'.join(filter(None, [protocol, model, str(labelled), chain, f'seed{seed}']))}"
+    folder = root / key
+    folder.mkdir(parents=True)
+    scores = {"loss": 0.5, "accuracy": 1 - error, "precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 100}
+    result = {
+        "arm": "LADDER" if model == "ladder" else "CHAIN" if generator else "CNN",
+        "protocol": protocol,
+        "remark": "",
+        "scores": scores,
+        "images": {"train": labelled, "test": 100, "generated": 300 if generator else 0},
+        "steps": 3000,
+        "epochs": 60,
+        "epoch_kept": 60,
+        "seconds": 1.0,
+        "classes": classes,
+        "model": model,
+    }
+    (folder / "result.json").write_text(json.dumps(result))
+    config = {"settings": {"seed": seed, "schedule": {"page_size": 0}}, "data": {}, "environment": {"command": ""}}
+    (folder / "config.json").write_text(json.dumps(config))
+    facts = {"model": model, "generator": generator, "chain_length": length, "labels": labels}
+    facts |= {"labelled": labelled, "available": 10 * labelled}
+    write_record(root, key, facts, f"python train_cnn.py -path data --out {key}")
     return key
 
 

@@ -168,6 +168,35 @@ def test_all_generated_images_at_once_is_an_arm_of_its_own():
     assert cell.facts == {"arm": "vae-all", "latent": 2, "variant": ""}
 
 
+def test_other_models_train_in_every_arm_and_stay_out_of_the_thesis_tables():
+    line = "--sizes 50 --latent 3 --seeds 1 --parts arms --arms cnn vae --models thesis fc1"
+    cells = cells_of(*line.split())
+    assert list(cells) == [
+        "classifiers/fair-cnn-50-seed42",
+        "classifiers/fair-cnn-fc1-50-seed42",
+        "models/50-latent3-seed42",
+        "gen/50-latent3-seed42",
+        "classifiers/fair-vae-50-latent3-seed42",
+        "classifiers/fair-vae-fc1-50-latent3-seed42",
+    ]
+    cell = cells["classifiers/fair-vae-fc1-50-latent3-seed42"]
+    assert flag(cell, "--model") == "fc1"
+    assert cell.facts == {"arm": "vae", "latent": 3, "variant": "fc1", "model": "fc1"}
+    assert "--model" not in cells["classifiers/fair-vae-50-latent3-seed42"].flags
+
+
+def test_chains_of_an_rbm_are_arms_of_their_own():
+    line = "--sizes 50 --seeds 1 --parts arms --arms chain aug+chain --generators b-rbm g-rbm --protocol both"
+    cells = cells_of(*line.split())
+    assert keys(cells, "rbm/") == ["rbm/bad-50-seed42", "rbm/good-50-seed42"]
+    assert len(cells) == 2 + 2 * 2 * 2
+    cell = cells["classifiers/published-aug+chain-g-rbm-50-seed42"]
+    assert flag(cell, "-chain") == PurePosixPath("rbm/good-50-seed42")
+    assert (flag(cell, "--chain-length"), flag(cell, "--labels")) == (500, "y")
+    assert "--aug" in cell.flags
+    assert flag(cells["rbm/good-50-seed42"], "--images") == 5
+
+
 def test_given_leaves_out_what_was_not_given():
     assert given(steps=500, e=None, deterministic=False, size=[28, 28]) == ["--steps", 500, "--size", 28, 28]
     assert given(e=3, limte=-1, deterministic=True) == ["-e", 3, "-limte", -1, "--deterministic"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from fake_grid import write_classifier, write_record
 
-from experiments import checks, results, statistics, tables
+from experiments import checks, more_models, results, statistics, tables
 
 
 def number(name, **where):
@@ -40,7 +40,7 @@ def test_every_published_number_says_where_it_stands():
     for path in results.PUBLISHED.glob("*.csv"):
         table = results.published(path.stem)
         assert table[["source", "table", "section"]].notna().all(axis=None)
-        assert set(table["source"]) <= {"thesis", "ciarp"}
+        assert set(table["source"]) <= {"thesis", "ciarp", "scarce"}
 
 
 @pytest.fixture
@@ -158,6 +158,21 @@ def test_an_empty_grid_makes_every_table_with_empty_cells(tmp_path):
         obtained = [c for c in table.frame if isinstance(c, tuple) and "obtained" in c[1]]
         assert (table.frame[obtained] == "").all(axis=None)
         assert not tables.has_numbers(table)
+
+
+def test_other_models_and_chains_have_a_table_beside_the_thesis(grid):
+    frame = results.collect(grid)
+    assert more_models.all_tables(frame) == []
+    write_classifier(grid, "cnn", 50, 42, 0.6, variant="fc1", model="fc1")
+    write_classifier(grid, "chain", 50, 42, 0.8, variant="b-rbm", generator="b-rbm")
+    more = results.collect(grid)
+    [table] = more_models.all_tables(more)
+    shown = {(row["classifier"], row["arm"], row["generator"]): row for row in table.frame.to_dict("records")}
+    assert shown["FC1", "CNN", ""]["obtained, fair"] == "60.00 (1)"
+    assert shown["the thesis' CNN", "CHAIN", "bad RBM"]["obtained, fair"] == "80.00 (1)"
+    assert shown["the thesis' CNN", "VAE", "VAE, 3D"]["obtained, fair"] == "85.00 (1)"
+    before, after = (tables.ciarp_2(rows).frame for rows in (frame, more))
+    pd.testing.assert_frame_equal(before, after)
 
 
 def history(losses, accuracies):
