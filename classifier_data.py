@@ -24,7 +24,7 @@ def choose_files(args):
 
 def list_generated(root, class_names, seed):
     """The generated images in the order in which pages take them, shuffled over the classes: paths and labels."""
-    files = folders.list_images(root)
+    files = folders.list_names(root)
     for name in files:
         if (Path(root) / name / "decoder.keras").exists():
             raise ValueError(f"{Path(root) / name}: holds a model, not generated images; generate.py makes them")
@@ -32,14 +32,15 @@ def list_generated(root, class_names, seed):
             raise ValueError(
                 f"{Path(root) / name}: class {name!r} is not in the data (there are {', '.join(class_names)})"
             )
-    pairs = [(path, class_names.index(name)) for name, paths in files.items() for path in paths]
     missing = [name for name in class_names if not files.get(name)]
-    if not pairs:
+    paths = [f"{root}/{name}/{file}" for name, names in files.items() for file in names]
+    labels = np.repeat([class_names.index(name) for name in files], [len(names) for names in files.values()])
+    if not paths:
         raise ValueError(f"{root}: no images in it")
     if missing:
         print(f"{root}: no generated images of class {', '.join(missing)}")
-    order = np.random.default_rng(runtime.derive_seed(seed, "pages")).permutation(len(pairs))
-    return [pairs[k] for k in order]
+    order = np.random.default_rng(runtime.derive_seed(seed, "pages")).permutation(len(paths))
+    return [paths[k] for k in order], labels[order]
 
 
 def read(args, plan):
@@ -58,13 +59,13 @@ def read(args, plan):
     real = folders.read_classes(train_files, args.size, args.color)
     test = folders.read_classes(test_files, args.size, args.color)
     shapes = {Path(args.path) / part: x.shape[1:] for part, (x, _) in (("train", real), ("test", test))}
-    pairs = list_generated(args.vae, class_names, args.seed) if args.vae else []
-    schedule = plan(args, len(real[0]), len(pairs))
-    pairs = pairs[: injection.num_used(schedule.epochs, schedule.page_size, len(pairs))]
+    paths, labels = list_generated(args.vae, class_names, args.seed) if args.vae else ([], [])
+    schedule = plan(args, len(real[0]), len(paths))
+    used = injection.num_used(schedule.epochs, schedule.page_size, len(paths))
     generated = None
-    if pairs:
-        album = folders.Album([path for path, _ in pairs], args.size, args.color)
-        generated = scarce.binary_album(args, album, args.vae), np.array([label for _, label in pairs])
+    if used:
+        album = folders.Album(paths[:used], args.size, args.color)
+        generated = scarce.binary_album(args, album, args.vae), labels[:used]
         shapes[args.vae] = album.shape[1:]
     folders.check_same_shape(shapes)
     real = scarce.binary(args, real[0], Path(args.path) / "train"), real[1]

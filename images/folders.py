@@ -48,6 +48,11 @@ def list_images(root):
     Raises:
         ValueError: `root` is no folder, has no class folder, or holds a link that leads out of it.
     """
+    return {name: [Path(root) / name / file for file in files] for name, files in list_names(root).items()}
+
+
+def list_names(root):
+    """As `list_images`, but file names in place of paths, which take five times the memory."""
     root = Path(root)
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder")
@@ -55,34 +60,17 @@ def list_images(root):
     names = (entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     files, skipped = {}, 0
     for name in sorted(names, key=natural_key):
-        entries = sorted((root / name).iterdir(), key=lambda path: natural_key(path.name))
-        files[name] = [e for e in entries if e.suffix.lower() in EXTENSIONS and not e.name.startswith(".")]
+        entries = sorted(os.listdir(root / name), key=natural_key)
+        files[name] = [e for e in entries if Path(e).suffix.lower() in EXTENSIONS and not e.startswith(".")]
         skipped += len(entries) - len(files[name])
-        for path in [root / name, *files[name]]:
-            if path.is_symlink() and not _leads_inside(path, inside):
+        for path in [str(root / name), *(f"{root}/{name}/{file}" for file in files[name])]:
+            if os.path.islink(path) and not _leads_inside(Path(path), inside):
                 raise ValueError(f"{path}: a link that leads out of {root}, or nowhere")
     if not files:
         raise ValueError(f"{root}: no class folders in it (expected {root}/<class>/*.png)")
     if skipped:
         log.info("%s: passed over %d files that are not images", root, skipped)
     return files
-
-
-def list_unlabelled(root):
-    """Lists images whose labels are not asked for: class folders, or a folder of images.
-
-    Returns:
-        As `list_images`; images that lie in `root` itself are one class, by the name of `root`.
-    """
-    root = Path(root)
-    if not root.is_dir() or any(e.is_dir() and not e.name.startswith(".") for e in root.iterdir()):
-        return list_images(root)
-    entries = sorted(root.iterdir(), key=lambda path: natural_key(path.name))
-    files = [e for e in entries if e.suffix.lower() in EXTENSIONS and not e.name.startswith(".")]
-    for path in files:
-        if path.is_symlink() and not _leads_inside(path, root.resolve()):
-            raise ValueError(f"{path}: a link that leads out of {root}, or nowhere")
-    return {root.resolve().name: files}
 
 
 def _leads_inside(link, folder):
