@@ -7,7 +7,9 @@ asks it anew in every step.
 import numpy as np
 
 RULES = ("n", "y")
-STATES_PER_IMAGE = 3  # Deviation 14: states a step for each labelled image in it
+# Deviation 14: states a step for each labelled image in it. Of 1, 3 and 10, on validation digits from MNIST's training
+# part (FC1, 10 and 100 labels, 2 seeds), 10 was worst, 1 and 3 were even.
+STATES_PER_IMAGE = 3
 
 
 class Labelling:
