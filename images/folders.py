@@ -73,6 +73,23 @@ def list_names(root):
     return files
 
 
+def list_unlabelled(root):
+    """Lists images whose labels are not asked for: class folders, or a folder of images.
+
+    Returns:
+        As `list_images`; images that lie in `root` itself are one class, by the name of `root`.
+    """
+    root = Path(root)
+    if not root.is_dir() or any(e.is_dir() and not e.name.startswith(".") for e in root.iterdir()):
+        return list_images(root)
+    entries = sorted(root.iterdir(), key=lambda path: natural_key(path.name))
+    files = [e for e in entries if e.suffix.lower() in EXTENSIONS and not e.name.startswith(".")]
+    for path in files:
+        if path.is_symlink() and not _leads_inside(path, root.resolve()):
+            raise ValueError(f"{path}: a link that leads out of {root}, or nowhere")
+    return {root.resolve().name: files}
+
+
 def _leads_inside(link, folder):
     try:
         return link.resolve(strict=True).is_relative_to(folder)
