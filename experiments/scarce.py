@@ -23,7 +23,7 @@ QUICK = {
     "seeds": 1,
     "steps": 500,
     "e": 10,
-    "rbm_epochs": [20, 200],
+    "rbm_epochs": [50, 200],
     "epochs": 100,
     "out": "runs/quick-scarce",
 }
