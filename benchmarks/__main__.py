@@ -13,7 +13,7 @@ import cli
 import runs
 from benchmarks.measure import Line, child
 
-SUBJECTS = "stage_one vae_training classifier augmentation memory growth precision grid".split()
+SUBJECTS = "stage_one vae_training classifier augmentation gibbs memory growth precision grid".split()
 
 
 def main(argv=None):

@@ -8,6 +8,11 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # a process a core already: threads of theirs would only get in each other's way
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # bit-equal reruns are asserted, which GPUs need not give
 
 import numpy as np

@@ -87,7 +87,8 @@ def test_generated_images_are_those_that_were_generated(made):
         np.testing.assert_allclose(found[name], pinned[name], atol=0.25)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize(
+    ("arm", "protocol"), [*((arm, "fair") for arm in ARMS), ("VAE", "published"), ("AUG+VAE", "published")]
+)
 def test_each_arm_learns_what_it_learned(made, arm, protocol):
     assert_same(measure_classifier(made, arm, protocol), PINNED["classifiers"][f"{arm} {protocol}"])

@@ -237,7 +237,11 @@ def log_likelihood(model, images):
 
 
 @pytest.mark.parametrize(
-    ("num_chains", "momentum", "epochs", "distance"), [(0, 0.9, 50, 0.3), (500, 0.5, 150, 0.5)], ids=["CD-5", "PCD-5"]
+    ("num_chains", "momentum", "epochs", "distance"),
+    [
+        pytest.param(0, 0.9, 50, 0.3, id="CD-5"),
+        pytest.param(500, 0.5, 150, 0.5, id="PCD-5", marks=pytest.mark.slow),  # 16 s
+    ],
 )
 def test_bars_and_stripes_are_learnt_almost_to_the_optimum(num_chains, momentum, epochs, distance):
     """In nats an image. The optimum is -log 14 = -2.64; pixel frequencies alone give -9 log 2 = -6.24."""

@@ -76,6 +76,7 @@ def test_run_again_it_does_nothing_and_says_the_same(tiny):
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.slow  # 20 s
 def test_one_process_after_another_gives_the_numbers_of_two_at_once(tiny, tmp_path):
     # A worker that did other cells before, or none: what a cell finds must not depend on it.
     digits, out, _ = tiny
