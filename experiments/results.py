@@ -15,7 +15,7 @@ from cnn import protocols
 from experiments.cells import record_path
 
 PUBLISHED = Path(__file__).parent / "published"
-ARMS = tuple(dict.fromkeys((*protocols.ARMS, "CHAIN", "AUG+CHAIN", "LADDER")))
+ARMS = (*protocols.ARMS, *protocols.SCARCE_ARMS)
 METRICS = ("loss", "accuracy", "precision", "recall", "f1", "support")
 COLUMNS = ["protocol", "arm", "injection", "variant", "size", "latent", "seed", *METRICS, "generated", "steps"]
 COLUMNS += ["epochs", "epoch_kept", "seconds", "key", "command"]

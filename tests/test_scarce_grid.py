@@ -4,6 +4,10 @@ from pathlib import PurePosixPath
 
 import pytest
 
+import generate
+import train_cnn
+import train_rbm
+import train_vae
 from experiments import scarce
 from experiments.scarce_grid import Grid, vae_epochs
 
@@ -135,11 +139,6 @@ def test_flags_pass_through_to_the_steps_that_have_them():
 
 
 def test_every_cells_command_line_is_one_that_its_script_takes():
-    train_rbm = pytest.importorskip("train_rbm")
-    import generate
-    import train_cnn
-    import train_vae
-
     scripts = {"train_rbm": train_rbm, "train_vae": train_vae, "generate": generate, "train_cnn": train_cnn}
     line = "--scenario 10 --seeds 1 --protocol both --models fc1 conv1 thesis --steps 60 -b 20 --rbm-epochs 3 9"
     for cell in cells_of(*line.split(), "--deterministic", "--size", "28", "28").values():
