@@ -60,8 +60,16 @@ def add_source(parser):
     parser.add_argument("--protocol", choices=("fair", "published", "both"), default="fair", help="see train_cnn.py")
 
 
-def settle_source(args):
-    """The named data set, if no file and no folder was given."""
+def settle(parser, args, quick):
+    """Fills in what follows from other flags: the values of `--quick`, if given, and the named data set.
+
+    Args:
+        parser, args: the parser and what it found.
+        quick: what --quick sets where a flag has its default: {flag's name: value}.
+    """
+    for name, value in quick.items() if args.quick else ():
+        if getattr(args, name) == parser.get_default(name):
+            setattr(args, name, value)
     args.dataset = None if args.source or args.path else args.dataset or "mnist"
     return args
 

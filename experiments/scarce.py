@@ -82,12 +82,7 @@ def parse_args(argv=None):
         metavar=("BAD", "GOOD"),
         help="train_rbm.py (default: as its presets)",
     )
-    args = parser.parse_args(argv)
-    if args.quick:
-        for name, value in QUICK.items():
-            if getattr(args, name) == parser.get_default(name):
-                setattr(args, name, value)
-    return paper.settle_source(args)
+    return paper.settle(parser, parser.parse_args(argv), QUICK)
 
 
 def settings(args):

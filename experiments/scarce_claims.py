@@ -203,9 +203,7 @@ def lead(frame):
             gains = -100 * statistics.over_latents(difference(cells, gap))
             if len(gains):
                 found = statistics.summary(gains)
-                spread = f", 95 % interval {found.low:+.1f} to {found.high:+.1f}" if found.n > 1 else ""
-                pairs = "1 pair" if found.n == 1 else f"{found.n} pairs"
-                parts.append(f"{one} {found.mean:+.1f} points beside the {other} ({pairs}{spread})")
+                parts.append(f"{one} {found.mean:+.1f} points beside the {other} ({found.in_words()})")
         if parts:
             sentences.append(f"Error in the {protocol} protocol, lower being better: {'; '.join(parts)}.")
     if not len(frame):

@@ -25,6 +25,12 @@ class Summary(NamedTuple):
     low: float
     high: float
 
+    def in_words(self):
+        """How many pairs, and the interval if there are two or more; of gains in percentage points."""
+        if self.n == 1:
+            return "1 pair"
+        return f"{self.n} pairs, 95 % interval {self.low:+.1f} to {self.high:+.1f}"
+
 
 class PairedTest(NamedTuple):
     """What `paired_test` finds; NaN where nothing can be said.

@@ -71,12 +71,7 @@ def parse_args(argv=None):
     passed = paper.add_passed_on(parser, limte=700)
     passed.add_argument("--epochs", type=cli.positive, help="train_vae.py (default: as the thesis, by size)")
     passed.add_argument("--count", type=cli.positive, default=2500, help="generate.py: images a class")
-    args = parser.parse_args(argv)
-    if args.quick:
-        for name, value in QUICK.items():
-            if getattr(args, name) == parser.get_default(name):
-                setattr(args, name, value)
-    return paper.settle_source(args)
+    return paper.settle(parser, parser.parse_args(argv), QUICK)
 
 
 def settings(args):
@@ -112,9 +107,7 @@ def lead(by_protocol):
             gains = 100 * statistics.over_latents((scores[with_images] - scores[without]).dropna())
             if len(gains):
                 found = statistics.summary(gains)
-                spread = f", 95 % interval {found.low:+.1f} to {found.high:+.1f}" if found.n > 1 else ""
-                pairs = "1 pair" if found.n == 1 else f"{found.n} pairs"
-                parts.append(f"{found.mean:+.1f} points of macro F1 to {words} ({pairs}{spread})")
+                parts.append(f"{found.mean:+.1f} points of macro F1 to {words} ({found.in_words()})")
         if parts:
             images = "the arms with generated images add" if protocol == "published" else "generated images add"
             sentences.append(f"In the {protocol} protocol {images} {' and '.join(parts)}.")
