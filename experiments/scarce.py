@@ -74,7 +74,7 @@ def parse_args(argv=None):
     paper.add_run(parser)
     passed = paper.add_passed_on(parser, limte=-1)
     passed.add_argument("-b", type=cli.positive, help="train_cnn.py: batch size")
-    passed.add_argument("--epochs", type=cli.positive, help="train_vae.py (default: 1,000 to 15 by images)")
+    passed.add_argument("--epochs", type=cli.positive, help="train_vae.py (default: 1,000 to 1 by images)")
     passed.add_argument(
         "--rbm-epochs",
         nargs=2,
