@@ -1,6 +1,6 @@
 """Prints what a run costs, as ratios to the released way, to the machine's own peak, or to another size.
 
-Example python -m benchmarks          # every subject, each in a process of its own: about XX min on 2 cores
+Example python -m benchmarks          # every subject, each in a process of its own: about 70 min on 2 cores
         python -m benchmarks stage_one memory --json
 """
 
