@@ -13,6 +13,7 @@ from benchmarks.measure import Line, child, write_digits
 
 IMAGES, CLASSES, TRAINING = (5, 50, 200, 1000), (10, 50, 200), (50, 200, 800)
 EPOCHS = 6
+LONG, LONG_CNN = 15_000, 400  # images that a measurement sees at least, so that it lasts seconds
 
 
 def seconds(folder):
@@ -24,22 +25,22 @@ def seconds(folder):
 
 
 def run(what, number, folder):
-    """Seconds that grow with `number`: of stage one, or of one epoch of the published AUG arm."""
-    if what == "training images":
-        data = write_digits(folder / "data", num_train=number // 10, num_test=5)
-        flags = ["-path", data, "-limtr", -1, "--protocol", "published", "--aug", "-e"]
-        short, long = (child("train_cnn.py", *flags, e, "--out", folder / f"run{e}")[0] for e in (1, 2))
-        return long - short
-    classes, images = (number, 5) if what == "classes" else (2, number)
-    data = write_digits(folder / "data", classes, images)
-    flags = ["--all", "-path", data, "--images", images, "--latent", 3, "--epochs"]
-    whole, _, _ = child(
-        "train_vae.py", *flags, EPOCHS, "--out", folder / "models", "--gen", folder / "gen", "--count", 50
-    )
+    """Seconds that grow with `number`: of all of stage one, or an epoch of it, or of the published AUG arm."""
     if what == "classes":
-        return whole
-    once, _, _ = child("train_vae.py", *flags, 1, "--out", folder / "models1")
-    return whole - once
+        data = write_digits(folder / "data", number)
+        flags = ["--all", "-path", data, "--images", 5, "--latent", 3, "--epochs", EPOCHS, "--out", folder / "models"]
+        return child("train_vae.py", *flags, "--gen", folder / "gen", "--count", 50)[0]
+    if what == "images a class":
+        data = write_digits(folder / "data", 1, number)
+        script, flags = "train_vae.py", ["--all", "-path", data, "--images", number, "--latent", 3, "--epochs"]
+        many = max(3, LONG // number)
+    else:
+        data = write_digits(folder / "data", num_train=number // 10, num_test=5)
+        script, flags = "train_cnn.py", ["-path", data, "-limtr", -1, "--protocol", "published", "--aug", "-e"]
+        many = max(2, LONG_CNN // number)
+    # The start, which does not grow, goes out with a training of one epoch.
+    once, whole = (child(script, *flags, e, "--out", folder / f"run{e}")[0] for e in (1, 1 + many))
+    return (whole - once) / many
 
 
 def measure(plot=None):
@@ -62,7 +63,9 @@ def draw(path, found):
     for axes, (what, (numbers, took)) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
         axes.loglog(numbers, took, "o-", color="#0072B2", label="measured")
         axes.loglog(numbers, took[-1] * np.divide(numbers, numbers[-1]), "--", color="#7F7F7F", label="linear")
-        axes.set(xlabel=what, ylabel="seconds")
+        axes.set(xlabel=what, ylabel="seconds" if what == "classes" else "seconds an epoch", xticks=numbers)
+        axes.set_xticklabels([f"{number:,}" for number in numbers])
+        axes.minorticks_off()
         axes.legend(frameon=False)
     figure.savefig(path, dpi=120)
 
