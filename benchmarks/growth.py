@@ -11,9 +11,9 @@ import numpy as np
 
 from benchmarks.measure import Line, child, write_digits
 
-IMAGES, CLASSES, TRAINING = (5, 50, 200, 1000), (10, 50, 200), (50, 200, 800)
+IMAGES, CLASSES, TRAINING = (5, 50, 200, 1000), (10, 50, 200), (50, 100, 400)
 EPOCHS = 6
-LONG, LONG_CNN = 15_000, 400  # images that a measurement sees at least, so that it lasts seconds
+LONG, LONG_CNN = 15_000, 200  # images that a measurement sees at least, so that it lasts seconds
 
 
 def seconds(folder):
