@@ -25,13 +25,7 @@ from images import folders
 from vae_aug import sampling
 
 BATCH_SIZE = 100  # small enough for the decoder's activations to stay in a processor's cache
-SETTINGS = (
-    "architecture",
-    "objective",
-    "image_shape",
-    "latent_dim",
-    "seed",
-)  # what models that are sampled together share
+SETTINGS = ("architecture", "objective", "image_shape", "latent_dim", "seed")  # that all models must share
 
 
 def parse_args(argv=None):
@@ -82,20 +76,17 @@ def parse_args(argv=None):
 
 
 def find_models(roots):
-    """The models in all folders that can be sampled and belong together.
-
-    Returns:
-        {class: folder} and {class: settings}, classes in natural order.
+    """The models of all folders: {class: (folder, settings)}, classes in natural order.
 
     Raises:
         ValueError: there is none, one cannot be sampled, they do not go together, or a class has two.
     """
     found = {}
-    for root in roots:
+    for root in map(Path, roots):
         for name, settings in read_models(root).items():
             if name in found:
-                raise ValueError(f"{Path(root) / name}: {found[name][0]} is of the same class")
-            found[name] = Path(root) / name, settings
+                raise ValueError(f"{root / name}: {found[name][0]} is of the same class")
+            found[name] = root / name, settings
     found = {name: found[name] for name in sorted(found, key=folders.natural_key)}
     first, (_, wanted) = next(iter(found.items()))
     for folder, settings in found.values():
@@ -103,9 +94,9 @@ def find_models(roots):
             if settings[key] != wanted[key]:
                 raise ValueError(
                     f"{folder}: {key} {settings[key]}, but class {first} has {wanted[key]}; "
-                    "models that are sampled together belong together"
+                    "models whose images are used together should share it"
                 )
-    return ({name: pair[k] for name, pair in found.items()} for k in (0, 1))
+    return found
 
 
 def read_models(root):
@@ -179,14 +170,14 @@ def main(argv=None):
     if args.sampler == "chain":
         generate_chains.run(args)
         return
-    places, models = find_models(args.models)
-    fingerprints = {name: fingerprint(folder) for name, folder in places.items()}
+    models = find_models(args.models)
+    fingerprints = {name: fingerprint(folder) for name, (folder, _) in models.items()}
     settings = {
         "count": args.count,
         "sampler": args.sampler,
         "range": args.range if args.sampler == "uniform" else None,
         "seed": args.seed,
-        "models": models,
+        "models": {name: model for name, (_, model) in models.items()},
     }
     if runs.finished(args.out, settings, fingerprints):
         print(f"{args.out} is done already: {args.count} images of each of {len(models)} classes")
@@ -198,15 +189,15 @@ def main(argv=None):
     shown, decoder = [], None
     bar = cli.progress(total=args.count * len(models), unit="image")
     with runs.writing(args.out, settings, fingerprints) as folder, folders.Writer() as write, bar:
-        for name, model in models.items():
+        for name, (place, model) in models.items():
             bar.set_description(name)
-            path = places[name] / "decoder.keras"
+            path = place / "decoder.keras"
             if decoder is None:
                 decoder = keras.saving.load_model(path, compile=False)
             else:
                 decoder.load_weights(path)  # they are of one kind, so the traced graph stays
             rng = np.random.default_rng(runtime.derive_seed(args.seed, name))
-            z = draw_latents(args, places[name], model["latent_dim"], rng)
+            z = draw_latents(args, place, model["latent_dim"], rng)
             for start in range(0, args.count, BATCH_SIZE):
                 images = folders.to_uint8(decoder.predict_on_batch(z[start : start + BATCH_SIZE]))
                 write(folder / name, range(start + 1, start + 1 + len(images)), images)
