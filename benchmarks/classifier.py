@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 
+import runtime
 from benchmarks.measure import Line, best, child, last_json, operations, peak, steps_a_second
 
 STEPS, TEST = 240, 500
@@ -20,8 +21,6 @@ TARGETS = {"float32": ">= 0.90", "mixed_bfloat16": ">= 0.75"}
 
 def rates(precision):
     """Images a second: as train_cnn.py trains and evaluates, and the peak."""
-    import runtime
-
     runtime.configure(42, precision=precision)
     from cnn import injection, models, protocols, training
 
@@ -34,7 +33,13 @@ def rates(precision):
     fastest = [peak(precision.removeprefix("mixed_"))]
 
     def train(on_step):
-        training.train(model, injection.batches((images, labels), None, schedule, 0), schedule, on_step=on_step)
+        training.train(
+            model,
+            injection.batches((images, labels), None, schedule, 0),
+            schedule,
+            on_step=on_step,
+            as_dataset=runtime.as_dataset,
+        )
 
     rate = {"train": 32 * steps_a_second(train)}
     model.evaluate(images, labels, training.EVALUATION_BATCH, 0)
@@ -59,7 +64,7 @@ def published_epoch(arm, train, num_test):
     batches = injection.batches(train, None, schedule, 0, augment)
     test = [np.resize(array, (num_test, *array.shape[1:])) for array in train]
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
-    training.train(model, batches, schedule, test, [clock])
+    training.train(model, batches, schedule, test, [clock], as_dataset=runtime.as_dataset)
     return np.diff(ends).min()
 
 
