@@ -54,7 +54,7 @@ def measure(plot=None):
         # Of the largest two: below, what does not grow weighs more, and the exponent would flatter.
         exponent = np.log(took[-1] / took[-2]) / np.log(numbers[-1] / numbers[-2])
         stage = "stage two" if what == "training images" else "stage one"
-        detail = ", ".join(f"{number}: {second:.1f} s" for number, second in zip(numbers, took, strict=True))
+        detail = ", ".join(f"{number}: {second:.3g} s" for number, second in zip(numbers, took, strict=True))
         yield Line("growth", f"{stage} with {what}", exponent, "exponent", "<= 1", detail)
     if plot:
         draw(plot, found)
