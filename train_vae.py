@@ -7,7 +7,7 @@ Writes  <out>/<class>/: vae.keras, encoder.keras, decoder.keras, loss.csv, loss.
 Example python train_vae.py --digit 3 --latent 3
         one VAE on 5 images of the digit 3, 200 epochs: 12 s on 2 cores
         python train_vae.py --all -path data/mnist --images 5 --latent 3
-        ten VAEs: 61 s on 2 cores; with --gen gen, and 25,000 images of them: 61 s
+        ten VAEs: 60 s on 2 cores; with --part 1/2 the first half of them
         python train_vae.py --joint --binarise --train-on-all --images 10 --latent 20 --objective elbo --out vae-binary
         one VAE of binary images, for generate.py --sampler chain
 """
