@@ -25,12 +25,14 @@ from images import folders
 from vae_aug import sampling
 
 BATCH_SIZE = 100  # small enough for the decoder's activations to stay in a processor's cache
-SETTINGS = ("architecture", "objective", "image_shape", "latent_dim", "seed")  # what models of one folder share
+SETTINGS = ("architecture", "objective", "image_shape", "latent_dim", "seed")  # that all models must share
 
 
 def parse_args(argv=None):
     parser = cli.ArgumentParser(__doc__)
-    parser.add_argument("-models", "--models", default="models", help="folder of models that train_vae.py made")
+    parser.add_argument(
+        "-models", "--models", nargs="+", default=["models"], help="folder of models that train_vae.py made, or several"
+    )
     parser.add_argument("-out", "--out", default="gen", help="folder to make")
     parser.add_argument("--count", type=cli.positive, default=2500, help="images a class")
     parser.add_argument(
@@ -59,6 +61,8 @@ def parse_args(argv=None):
     runtime.add_arguments(parser)
     args = parser.parse_args(argv)
     if args.sampler == "chain":
+        if len(args.models) > 1:
+            parser.error("-models: chains are of one model")
         if args.path is None:
             parser.error("--sampler chain: needs -path, the images that chains start from")
         args.labelled, args.thin = args.labelled or 1, args.thin or 1
@@ -71,11 +75,35 @@ def parse_args(argv=None):
     return args
 
 
-def read_models(root):
-    """The models under `root` that can be sampled, all of one image shape: {class: settings}.
+def find_models(roots):
+    """The models of all folders: {class: (folder, settings)}, classes in natural order.
 
     Raises:
-        ValueError: there is none, one cannot be sampled, or they do not go together.
+        ValueError: there is none, one cannot be sampled, they do not go together, or a class has two.
+    """
+    found = {}
+    for root in map(Path, roots):
+        for name, settings in read_models(root).items():
+            if name in found:
+                raise ValueError(f"{root / name}: {found[name][0]} is of the same class")
+            found[name] = root / name, settings
+    found = {name: found[name] for name in sorted(found, key=folders.natural_key)}
+    first, (_, wanted) = next(iter(found.items()))
+    for folder, settings in found.values():
+        for key in SETTINGS:
+            if settings[key] != wanted[key]:
+                raise ValueError(
+                    f"{folder}: {key} {settings[key]}, but class {first} has {wanted[key]}; "
+                    "models whose images are used together should share it"
+                )
+    return found
+
+
+def read_models(root):
+    """The settings of the models of one folder: {class: settings}.
+
+    Raises:
+        ValueError: there is none, or one cannot be sampled.
     """
     root = Path(root)
     if not root.is_dir():
@@ -108,14 +136,6 @@ def read_models(root):
             )
     if not settings:
         raise ValueError(f"{root}: no models in it (train_vae.py makes them)")
-    first = next(iter(settings))
-    for name in settings:
-        for key in SETTINGS:
-            if settings[name][key] != settings[first][key]:
-                raise ValueError(
-                    f"{root / name}: {key} {settings[name][key]}, but class {first} has {settings[first][key]}; "
-                    "models of one folder belong together"
-                )
     return settings
 
 
@@ -145,18 +165,19 @@ def draw_latents(args, folder, latent_dim, rng):
 
 def main(argv=None):
     args = parse_args(argv)
-    runs.refuse_overlap(args.out, args.models)
+    for root in args.models:
+        runs.refuse_overlap(args.out, root)
     if args.sampler == "chain":
         generate_chains.run(args)
         return
-    models = read_models(args.models)
-    fingerprints = {name: fingerprint(Path(args.models) / name) for name in models}
+    models = find_models(args.models)
+    fingerprints = {name: fingerprint(folder) for name, (folder, _) in models.items()}
     settings = {
         "count": args.count,
         "sampler": args.sampler,
         "range": args.range if args.sampler == "uniform" else None,
         "seed": args.seed,
-        "models": models,
+        "models": {name: model for name, (_, model) in models.items()},
     }
     if runs.finished(args.out, settings, fingerprints):
         print(f"{args.out} is done already: {args.count} images of each of {len(models)} classes")
@@ -168,15 +189,15 @@ def main(argv=None):
     shown, decoder = [], None
     bar = cli.progress(total=args.count * len(models), unit="image")
     with runs.writing(args.out, settings, fingerprints) as folder, folders.Writer() as write, bar:
-        for name, model in models.items():
+        for name, (place, model) in models.items():
             bar.set_description(name)
-            path = Path(args.models) / name / "decoder.keras"
+            path = place / "decoder.keras"
             if decoder is None:
                 decoder = keras.saving.load_model(path, compile=False)
             else:
                 decoder.load_weights(path)  # they are of one kind, so the traced graph stays
             rng = np.random.default_rng(runtime.derive_seed(args.seed, name))
-            z = draw_latents(args, Path(args.models) / name, model["latent_dim"], rng)
+            z = draw_latents(args, place, model["latent_dim"], rng)
             for start in range(0, args.count, BATCH_SIZE):
                 images = folders.to_uint8(decoder.predict_on_batch(z[start : start + BATCH_SIZE]))
                 write(folder / name, range(start + 1, start + 1 + len(images)), images)

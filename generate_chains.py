@@ -64,7 +64,7 @@ def write_chains(folder, args, chains, labels, class_names, bar):
 
 def run(args):
     """The whole step: checks, chains, images, pictures."""
-    model = saved.find(args.models)
+    model = saved.find(*args.models)
     runs.refuse_overlap(args.out, args.path)
     images, labels, class_names = read_starts(args, model)
     settings = {name: getattr(args, name) for name in ("count", "sampler", "labelled", "chain_length", "thin")}
@@ -79,7 +79,7 @@ def run(args):
 
     length = args.chain_length or args.count * args.thin
     walk = chains.Chains(
-        chains.load(args.models),
+        chains.load(*args.models),
         starts,
         length,
         runtime.derive_seed(args.seed, "chains"),

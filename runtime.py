@@ -4,6 +4,7 @@ TensorFlow is the default; `KERAS_BACKEND=jax` or `torch` runs the same scripts 
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import re
@@ -98,6 +99,22 @@ def in_graph(function, inputs):
     import tensorflow as tf
 
     return tf.function(function, input_signature=[tf.TensorSpec(spec.shape, spec.dtype) for spec in inputs])
+
+
+def as_dataset(batches):
+    """What TensorFlow's `fit` reads from an endless generator of (images, labels), eight batches ahead.
+
+    Keras would make such a data set itself, but one that tunes itself in a thread of its own, which at the training's
+    end sometimes sleeps on, up to a minute, while `fit` waits for it. This one has nothing to tune.
+    """
+    import tensorflow as tf
+
+    first = next(batches)
+    specs = tf.nest.map_structure(lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype), first)
+    dataset = tf.data.Dataset.from_generator(lambda: itertools.chain([first], batches), output_signature=specs)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(8).with_options(options)
 
 
 def derive_seed(seed, name):

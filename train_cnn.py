@@ -151,7 +151,15 @@ def fit(args, schedule, real, test, generated, extras, num_classes):
     total = schedule.epochs * schedule.steps_per_epoch
     with cli.progress(total=total, unit="step", desc=schedule.arm, disable=args.v) as bar:
         history, kept = training.train(
-            model, joined.batches, schedule, test, callbacks, int(args.v), bar.update, in_step=bool(joined.labelling)
+            model,
+            joined.batches,
+            schedule,
+            test,
+            callbacks,
+            int(args.v),
+            bar.update,
+            in_step=bool(joined.labelling),
+            as_dataset=runtime.as_dataset,
         )
     probabilities = network.predict(test[0], batch_size=training.EVALUATION_BATCH, verbose=0)
     return network, history, kept, probabilities, scarce.facts(args, extras, joined)

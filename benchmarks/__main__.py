@@ -1,6 +1,6 @@
 """Prints what a run costs, as ratios to the released way, to the machine's own peak, or to another size.
 
-Example python -m benchmarks          # every subject, each in a process of its own: about 70 min on 2 cores
+Example python -m benchmarks          # every subject, each in a process of its own
         python -m benchmarks stage_one memory --json
 """
 
@@ -11,7 +11,7 @@ import sys
 
 import cli
 import runs
-from benchmarks.measure import Line, child
+from benchmarks.measure import Line, printed
 
 SUBJECTS = "stage_one vae_training classifier augmentation gibbs memory growth precision grid".split()
 
@@ -33,15 +33,14 @@ def main(argv=None):
     lines, failed = [], False
     for subject in args.subjects or SUBJECTS:
         try:
-            printed = child("-m", "benchmarks", "--one", subject)[2]
+            for text in printed("-m", "benchmarks", "--one", subject):
+                if text.startswith("{"):
+                    lines.append(Line(**json.loads(text)))
+                    if not args.json:
+                        print(lines[-1], flush=True)
         except RuntimeError as error:
             failed = True
             print(f"{subject}: failed: {error}", file=sys.stderr)
-            continue
-        found = [Line(**json.loads(text)) for text in printed.splitlines() if text.startswith("{")]
-        lines += found
-        if not args.json:
-            print(*found, sep="\n", flush=True)
     if args.json:
         print(
             json.dumps(

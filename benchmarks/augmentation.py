@@ -29,7 +29,7 @@ def measure():
         stream = injection.batches(real, None, schedule, 0, generator)
         if not augment:  # the same work for the network, and none for the generator
             stream = (batch for batch in itertools.cycle(list(itertools.islice(stream, 8))))
-        training.train(model, stream, schedule, on_step=on_step)
+        training.train(model, stream, schedule, on_step=on_step, as_dataset=runtime.as_dataset)
 
     with_it, without = (32 * steps_a_second(lambda on_step, a=a: train(a, on_step)) for a in (True, False))
     detail = f"{with_it:.0f} against {without:.0f} images/s"

@@ -9,15 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
+import runtime
+from benchmarks import classifier
 from benchmarks.measure import Line, child, write_digits
+from images import sources
 
-IMAGES, CLASSES, TRAINING = (5, 50, 200, 1000), (10, 50, 200), (50, 100, 400)
+IMAGES, CLASSES, TRAINING = (5, 50, 200, 1000), (10, 50, 200), (50, 100, 200, 400)
 EPOCHS = 6
-LONG, LONG_CNN = 15_000, 200  # images that a measurement sees at least, so that it lasts seconds
+LONG = 15_000  # images that a measurement sees at least, so that it lasts seconds
 
 
 def seconds(folder):
     """{what: (numbers, seconds)}."""
+    runtime.configure(42)
     found = {}
     for what, numbers in (("images a class", IMAGES), ("classes", CLASSES), ("training images", TRAINING)):
         found[what] = numbers, [run(what, number, folder / f"{what}{number}".replace(" ", "")) for number in numbers]
@@ -25,21 +29,21 @@ def seconds(folder):
 
 
 def run(what, number, folder):
-    """Seconds that grow with `number`: of all of stage one, or an epoch of it, or of the published AUG arm."""
+    """Seconds that grow with `number`: of all of stage one, an epoch of it, or one of the published AUG arm."""
+    if what == "training images":
+        data = sources.digits(seed=0)
+        images = np.resize(data.x_train, (number, 28, 28, 1)).astype(np.float32) / 255
+        labels = np.eye(10, dtype=np.float32)[np.resize(data.y_train, number)]
+        return classifier.published_epoch("AUG", (images, labels), num_test=50)
     if what == "classes":
         data = write_digits(folder / "data", number)
         flags = ["--all", "-path", data, "--images", 5, "--latent", 3, "--epochs", EPOCHS, "--out", folder / "models"]
         return child("train_vae.py", *flags, "--gen", folder / "gen", "--count", 50)[0]
-    if what == "images a class":
-        data = write_digits(folder / "data", 1, number)
-        script, flags = "train_vae.py", ["--all", "-path", data, "--images", number, "--latent", 3, "--epochs"]
-        many = max(3, LONG // number)
-    else:
-        data = write_digits(folder / "data", num_train=number // 10, num_test=5)
-        script, flags = "train_cnn.py", ["-path", data, "-limtr", -1, "--protocol", "published", "--aug", "-e"]
-        many = max(2, LONG_CNN // number)
+    data = write_digits(folder / "data", 1, number)
+    flags = ["--all", "-path", data, "--images", number, "--latent", 3, "--epochs"]
+    many = max(3, LONG // number)
     # The start, which does not grow, goes out with a training of one epoch.
-    once, whole = (child(script, *flags, e, "--out", folder / f"run{e}")[0] for e in (1, 1 + many))
+    once, whole = (child("train_vae.py", *flags, e, "--out", folder / f"run{e}")[0] for e in (1, 1 + many))
     return (whole - once) / many
 
 
@@ -50,7 +54,7 @@ def measure(plot=None):
         # Of the largest two: below, what does not grow weighs more, and the exponent would flatter.
         exponent = np.log(took[-1] / took[-2]) / np.log(numbers[-1] / numbers[-2])
         stage = "stage two" if what == "training images" else "stage one"
-        detail = ", ".join(f"{number}: {second:.1f} s" for number, second in zip(numbers, took, strict=True))
+        detail = ", ".join(f"{number}: {second:.3g} s" for number, second in zip(numbers, took, strict=True))
         yield Line("growth", f"{stage} with {what}", exponent, "exponent", "<= 1", detail)
     if plot:
         draw(plot, found)

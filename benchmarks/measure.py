@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def peak(dtype):
     multiply = keras.Sequential([keras.Input((SIDE,)), *products])
     matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
     multiply.predict_on_batch(matrix)
-    return PRODUCTS * 2 * SIDE**3 / best(lambda: multiply.predict_on_batch(matrix), 4)
+    return PRODUCTS * 2 * SIDE**3 / best(lambda: multiply.predict_on_batch(matrix), 10)
 
 
 def operations(model):
@@ -91,26 +92,34 @@ def operations(model):
     return float(total)
 
 
-def child(*command, environment=None):
-    """Runs a Python command line to its end: (seconds, peak resident bytes, what it printed).
+def child(*command):
+    """Runs a Python command line to its end: (seconds, peak resident bytes, what it printed); errors as `printed`."""
+    started = time.perf_counter()
+    out = "".join(printed(*command))
+    return time.perf_counter() - started, peak_memory(out), out
+
+
+def printed(*command):
+    """Runs a Python command line and yields each line that it prints, when it does.
 
     Raises:
         RuntimeError: it failed; the text is the end of what it wrote to standard error.
     """
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    out, err = process.communicate()
-    seconds = time.perf_counter() - started
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))}: {err[-2000:]}")
-    return seconds, peak_memory(out), out
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=err,
+            text=True,
+        )
+        with process:
+            yield from process.stdout
+        if process.returncode:
+            err.seek(0)
+            raise RuntimeError(f"{' '.join(map(str, command))}: {err.read()[-2000:]}")
 
 
 def report_memory():

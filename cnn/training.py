@@ -53,7 +53,7 @@ def _build_metrics(model, batches):
     return (batch for part in ((first,), batches) for batch in part)
 
 
-def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=None, in_step=False):
+def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=None, in_step=False, as_dataset=None):
     """Trains a compiled model and leaves it with the weights that the schedule keeps.
 
     Args:
@@ -65,6 +65,7 @@ def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=
         verbose: Keras' progress, 0, 1 or 2.
         on_step: called without arguments after each optimiser step.
         in_step: whether a batch depends on the weights that the step before it left, and must not be fetched ahead.
+        as_dataset: `runtime.as_dataset`, used on TensorFlow; None leaves it to Keras to fetch ahead.
 
     Returns:
         history: DataFrame with one row an epoch: `epoch` from 1, `loss`, `accuracy`, and with a monitor `val_loss` and
@@ -84,14 +85,17 @@ def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=
         callbacks.append(
             keras.callbacks.EarlyStopping(schedule.monitor, 0, patience, 0, mode, restore_best_weights=True)
         )
-    if getattr(model, "distribute_strategy", None) and model.distribute_strategy.num_replicas_in_sync > 1:
+    distributed = getattr(model, "distribute_strategy", None) and model.distribute_strategy.num_replicas_in_sync > 1
+    if distributed:
         batches = _build_metrics(model, batches)
     if in_step:
         fit = functools.partial(stepwise.fit, model)
     else:
         fit = functools.partial(model.fit, shuffle=False)  # `batches` has shuffled
-        if keras.backend.backend() != "tensorflow":  # which fetches ahead itself
+        if keras.backend.backend() != "tensorflow":
             batches = injection.ahead(batches)
+        elif as_dataset and not distributed:
+            batches = as_dataset(batches)
     with warnings.catch_warnings():
         # Keras warns and stops when data run out before an epoch has its steps: an error here.
         warnings.filterwarnings("error", message=".*ran out of data.*")

@@ -21,6 +21,7 @@ TERMS = ("reconstruction", "kl", "thesis")  # figs 2.3.3, 2.4.5 and 2.4.6
 LOSS_EPOCHS = 500  # of Table 6.1
 JOINT_IMAGES, JOINT_EPOCHS = 100, 50
 DATA = PurePosixPath("data")
+TOGETHER = 5  # classes whose VAEs are one cell, so that workers share the VAEs of even a single size and seed
 
 
 class Graph:
@@ -78,7 +79,8 @@ class Grid(Graph):
                     self.add_classifier("aug", self.protocols[0], size, num, None, seed, bad=lessons)
 
     def add_arms(self, size, num, seed):
-        for arm in self.args.arms:
+        # First what others wait for: with two workers, one that has only classifiers would leave the other behind.
+        for arm in sorted(self.args.arms, key=lambda arm: "vae" not in arm):
             for protocol in self.protocols:
                 blind = (arm, protocol) == ("aug+vae", "published")
                 latents = self.args.latent[: 1 if blind else None] if "vae" in arm else (None,)
@@ -89,16 +91,21 @@ class Grid(Graph):
 
     def add_generator(self, size, num, latent, seed):
         """The VAEs of one (size, latent, seed) and their images; returns the key of the images."""
-        args, name = self.args, f"{size}-latent{latent}-seed{seed}"
-        models = f"models/{name}"
-        flags = ["--all", "-path", DATA, "--images", num, "--latent", latent, *given(epochs=args.epochs)]
-        flags += ["--out", PurePosixPath(models), *self.common(seed)]
-        costs = cost.models(self.num_classes, num, args.epochs or 350)
-        self.add(models, "train_vae", flags, ["data"], *costs, size=size, latent=latent, seed=seed)
-        flags = ["-models", PurePosixPath(models), "-out", PurePosixPath(f"gen/{name}"), "--count", args.count]
+        args, gen = self.args, f"gen/{size}-latent{latent}-seed{seed}"
+        facts = {"size": size, "latent": latent, "seed": seed}
+        models, shares = [], math.ceil(self.num_classes / TOGETHER)
+        for share in range(1, shares + 1):
+            part = f"-part{share}" if shares > 1 else ""
+            key = f"models/{size}-latent{latent}{part}-seed{seed}"
+            flags = ["--all", *given(part=f"{share}/{shares}" if part else None)]
+            flags += ["-path", DATA, "--images", num, "--latent", latent, *given(epochs=args.epochs)]
+            flags += ["--out", PurePosixPath(key), *self.common(seed)]
+            costs = cost.models(self.num_classes / shares, num, args.epochs or 350)
+            models.append(self.add(key, "train_vae", flags, ["data"], *costs, **facts))
+        flags = ["-models", *map(PurePosixPath, models), "-out", PurePosixPath(gen), "--count", args.count]
         flags += self.common(seed, images=False)
         costs = cost.generation(self.num_classes, args.count)
-        return self.add(f"gen/{name}", "generate", flags, [models], *costs, size=size, latent=latent, seed=seed)
+        return self.add(gen, "generate", flags, models, *costs, **facts)
 
     def add_rbm(self, generator, size, num, seed):
         """One RBM of all classes; returns its key."""

@@ -58,15 +58,16 @@ def priors(root):
             axes.plot(curves[name], color=LINE_LOOKS[k][0])
             axes.plot(curves[f"val_{name}"], color=LINE_LOOKS[k][0], linestyle=":")
         top = 1.1 * curves[curves.index > 1].quantile(0.97).max()  # a peak may leave through the top
-        axes.set(xlabel="epochs", ylabel="nats an image", xscale="log", ylim=(0, top))
+        axes.set(xlabel="epochs", ylabel="nats an image", ylim=(0, top))
+        axes.set_xscale("log" if len(curves) >= 100 else "linear")
         plain_ticks(axes)
     handles = [Line2D([], [], color=LINE_LOOKS[k][0], label=label) for k, label in enumerate(TERMS.values())]
     handles += [Line2D([], [], color="#555555", linestyle=look, label=label) for look, label in STYLES]
     canvas.legend(handles=handles, loc="outside lower center", ncols=5)
     note = (
         "Above: what the decoder makes of latents drawn from the prior. Below: the loss and its two terms by epoch, "
-        f"for the images it learned from and for validation. Seed {shown[0]['seed']}. The axes differ in range; that "
-        "of epochs is logarithmic."
+        f"for the images it learned from and for validation. Seed {shown[0]['seed']}. The axes differ in range; "
+        "that of 100 epochs or more is logarithmic."
     )
     title = "What a VAE of few and of many images draws, and how its loss fell"
     yield canvas, "vae-priors", title, f"{SOURCE} 1", note, [cell["command"] for cell in shown]

@@ -343,6 +343,26 @@ def test_models_that_are_not_there_are_refused(tmp_path, refused):
     refused(generate.main, ("-models", "file"), "file: no such folder")
 
 
+def test_folders_of_models_that_do_not_go_together_are_refused(models, tmp_path, refused):
+    write_model(tmp_path / "others", "7", latent_dim=5)
+    refused(generate.main, ("-models", models, "others"), "others/7", "latent_dim 5", "class 0")
+
+
+@pytest.mark.parametrize("part", ["", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3", "-1/2"])
+def test_a_share_of_the_classes_that_is_none_is_refused(refused, capsys, part):
+    refused(train_vae.main, ("--all", f"--part={part}"), error=SystemExit)
+    assert "--part" in capsys.readouterr().err
+
+
+def test_more_shares_than_classes_are_refused(digits, refused):
+    refused(train_vae.main, ("--all", "--part", "1/4", "--path", digits), "--part 1/4", "has 3 classes")
+
+
+def test_a_share_goes_with_all_classes(refused, capsys):
+    refused(train_vae.main, ("--digit", "1", "--part", "1/2"), error=SystemExit)
+    assert "--part: goes with --all" in capsys.readouterr().err
+
+
 def test_images_for_models_are_refused(digits, refused):
     refused(generate.main, ("-models", digits / "train"), digits / "train" / "0" / "config.json", "no such file")
 

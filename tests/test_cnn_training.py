@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+import runtime
 from cnn import augmentation, injection, lessons, protocols, training
 from cnn.protocols import Schedule
 
@@ -48,12 +49,28 @@ class Weights(keras.callbacks.Callback):
         self.after.append(self.model.get_weights())
 
 
-def run(schedule, test=None, augment=None, on_step=None):
+def run(schedule, test=None, augment=None, on_step=None, as_dataset=None):
     """Trains a fresh model: model, weights after each epoch, history, kept epoch."""
     model, weights = build(), Weights()
     batches = injection.batches(make_data(12), make_data(30, seed=9), schedule, 0, augment)
-    history, kept = training.train(model, batches, schedule, test, [weights], on_step=on_step)
+    history, kept = training.train(model, batches, schedule, test, [weights], on_step=on_step, as_dataset=as_dataset)
     return model, weights.after, history, kept
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        protocols.fair("VAE", epochs=3, steps=15, batch_size=8, page_size=10),
+        protocols.published("CNN", 12, epochs=3, batch_size=8),  # batches of 8 and 4
+    ],
+)
+def test_a_data_set_that_does_not_tune_itself_gives_the_same_weights(schedule):
+    test = make_data(20, seed=1)
+    _, expected, history, _ = run(schedule, test)
+    _, found, same, _ = run(schedule, test, as_dataset=runtime.as_dataset)
+    for weights, others in zip(found, expected, strict=True):
+        assert_same_weights(weights, others)
+    assert same.equals(history)
 
 
 def assert_same_weights(found, expected):

@@ -22,22 +22,38 @@ def flag(cell, name):
     return cell.flags[cell.flags.index(name) + 1]
 
 
-def test_one_size_one_latent_one_seed_is_six_cells():
+def test_one_size_one_latent_one_seed_is_seven_cells_and_what_others_need_comes_first():
     cells = cells_of("--sizes", "50", "--latent", "3", "--seeds", "1", "--parts", "arms")
     assert list(cells) == [
-        "classifiers/fair-cnn-50-seed42",
-        "models/50-latent3-seed42",
+        "models/50-latent3-part1-seed42",
+        "models/50-latent3-part2-seed42",
         "gen/50-latent3-seed42",
         "classifiers/fair-vae-50-latent3-seed42",
-        "classifiers/fair-aug-50-seed42",
         "classifiers/fair-aug+vae-50-latent3-seed42",
+        "classifiers/fair-cnn-50-seed42",
+        "classifiers/fair-aug-50-seed42",
     ]
+    parts = [cells[f"models/50-latent3-part{k}-seed42"] for k in (1, 2)]
+    assert [flag(cell, "--part") for cell in parts] == ["1/2", "2/2"]
+    assert cells["gen/50-latent3-seed42"].needs == tuple(cell.key for cell in parts)
+    assert "-models models/50-latent3-part1-seed42 models/50-latent3-part2-seed42 -out" in cells[
+        "gen/50-latent3-seed42"
+    ].command(".")
+
+
+def test_up_to_five_classes_are_one_cell_of_vaes():
+    line = "--sizes", "50", "--latent", "3", "--seeds", "1", "--parts", "arms"
+    cells = cells_of(*line, classes=dict.fromkeys(list(DIGITS)[:5], 50))
+    assert keys(cells, "models/") == ["models/50-latent3-seed42"]
+    assert "--part" not in cells["models/50-latent3-seed42"].flags
+    cells = cells_of(*line, classes=dict.fromkeys([str(k) for k in range(25)], 50))
+    assert len(keys(cells, "models/")) == len(cells["gen/50-latent3-seed42"].needs) == 5
 
 
 def test_the_papers_grid_shares_what_it_can():
     cells = cells_of("--protocol", "both", "--parts", "arms", classes=dict.fromkeys(DIGITS, 5421))
     sizes, latents, seeds = 5, 4, 10
-    assert len(keys(cells, "models/")) == len(keys(cells, "gen/")) == sizes * latents * seeds
+    assert len(keys(cells, "models/")) == 2 * len(keys(cells, "gen/")) == 2 * sizes * latents * seeds
     # Fair: CNN and AUG once, VAE and AUG+VAE a latent. Published: AUG+VAE once too, for it sees no generated image.
     assert len(keys(cells, "classifiers/fair-")) == sizes * seeds * (2 + 2 * latents)
     assert len(keys(cells, "classifiers/published-")) == sizes * seeds * (3 + latents)
@@ -68,7 +84,7 @@ def test_arms_of_one_seed_share_the_subset_and_seeds_do_not():
     cells = cells_of("--sizes", "50", "--latent", "3", "--seeds", "3", "--parts", "arms")
     for seed in (42, 43, 44):
         mine = [cell for key, cell in cells.items() if key.endswith(f"seed{seed}")]
-        assert len(mine) == 6
+        assert len(mine) == 7
         assert {flag(cell, "--seed") for cell in mine} == {seed}
         assert {flag(cell, "-limtr") for cell in mine if cell.script == "train_cnn"} == {5}
         assert {flag(cell, "--images") for cell in mine if cell.script == "train_vae"} == {5}
@@ -113,7 +129,7 @@ def test_flags_pass_through_to_the_steps_that_have_them():
         assert "--deterministic" in cell.flags
         assert flag(cell, "--devices") == "cpu"
         assert ("--color" in cell.flags) == (cell.script != "generate")
-    assert flag(cells["models/50-latent3-seed42"], "--epochs") == 8
+    assert flag(cells["models/50-latent3-part1-seed42"], "--epochs") == 8
     assert flag(cells["gen/50-latent3-seed42"], "--count") == 9
     fair, published = (cells[f"classifiers/{protocol}-cnn-50-seed42"] for protocol in ("fair", "published"))
     assert flag(fair, "--steps") == 60
@@ -172,12 +188,13 @@ def test_other_models_train_in_every_arm_and_stay_out_of_the_thesis_tables():
     line = "--sizes 50 --latent 3 --seeds 1 --parts arms --arms cnn vae --models thesis fc1"
     cells = cells_of(*line.split())
     assert list(cells) == [
-        "classifiers/fair-cnn-50-seed42",
-        "classifiers/fair-cnn-fc1-50-seed42",
-        "models/50-latent3-seed42",
+        "models/50-latent3-part1-seed42",
+        "models/50-latent3-part2-seed42",
         "gen/50-latent3-seed42",
         "classifiers/fair-vae-50-latent3-seed42",
         "classifiers/fair-vae-fc1-50-latent3-seed42",
+        "classifiers/fair-cnn-50-seed42",
+        "classifiers/fair-cnn-fc1-50-seed42",
     ]
     cell = cells["classifiers/fair-vae-fc1-50-latent3-seed42"]
     assert flag(cell, "--model") == "fc1"

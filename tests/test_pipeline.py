@@ -82,7 +82,8 @@ def train_vaes(data, out, *flags, which=("--all",)):
 
 
 def draw(models, out, *flags):
-    generate.main(["-models", str(models), "-out", str(out), "--count", "12", *map(str, flags)])
+    models = [str(folder) for folder in ([models] if isinstance(models, Path) else models)]
+    generate.main(["-models", *models, "-out", str(out), "--count", "12", *map(str, flags)])
 
 
 def classify(data, out, *flags):
@@ -191,6 +192,22 @@ def test_one_class_alone_is_bit_equal_to_the_same_class_among_all(root, data, mo
     assert {name for name in after if after[name] != before[name]} == {name for name in after if name.startswith("1/")}
     for name in ("1/loss.csv", "1/split.json", "1/samples.png", "1/reconstructions.png"):
         assert after[name][0] == before[name][0]
+
+
+def test_shares_of_the_classes_make_the_models_and_images_of_all(root, data, models, gen):
+    shares = [root / "share1", root / "share2"]
+    for number, out in enumerate(shares, 1):
+        train_vaes(data, out, "--part", f"{number}/2")
+    assert [sorted(path.name for path in out.iterdir()) for out in shares] == [["0", "1"], ["2"]]
+    for name in ("0", "1", "2"):
+        own = next(out / name for out in shares if (out / name).exists())
+        alike, among = (keras.saving.load_model(folder / "decoder.keras") for folder in (own, models / name))
+        for weight, other in zip(alike.get_weights(), among.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, other)
+    draw(shares[::-1], root / "gen-shares")
+    assert pictures(root / "gen-shares") == pictures(gen)
+    with pytest.raises(ValueError, match=rf"{models / '0'}: .*{shares[0] / '0'} is of the same class"):
+        draw([shares[0], models], root / "refused")
 
 
 def test_models_and_their_images_in_one_command(root, data, models, gen):

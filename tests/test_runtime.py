@@ -23,6 +23,23 @@ def test_derived_seeds_are_stable():
     assert [runtime.derive_seed(42, name) for name in ("0", "cat")] == [1254069530, 887437946]
 
 
+def test_a_data_set_has_the_generators_batches_and_nothing_tunes_it():
+    rng = np.random.default_rng(0)
+    made = [
+        ({"labelled": rng.random((n, 2), np.float32), "unlabelled": rng.random((3, 2), np.float32)}, np.eye(n, 3))
+        for n in (3, 2, 3, 1)
+    ]
+    dataset = runtime.as_dataset(iter(made))
+    found = list(dataset.as_numpy_iterator())
+    assert len(found) == 4
+    for (images, labels), (expected, targets) in zip(found, made, strict=True):
+        assert images.keys() == expected.keys()
+        for name in expected:
+            np.testing.assert_array_equal(images[name], expected[name])
+        np.testing.assert_array_equal(labels, targets)
+    assert dataset.options().autotune.enabled is False
+
+
 def test_derived_seeds_differ_by_seed_and_name():
     names = [str(k) for k in range(100)] + ["batches", "augmentation", "pages", "joint"]
     seeds = [runtime.derive_seed(seed, name) for seed in range(20) for name in names]
