@@ -37,7 +37,7 @@ def parse_args(argv=None):
     which.add_argument("--digit", "--class", dest="class_name", metavar="CLASS", help="the class to learn")
     which.add_argument("--all", action="store_true", help="a model for every class, in one process")
     which.add_argument("--joint", action="store_true", help="one model for all classes together (thesis 6.2)")
-    parser.add_argument("--part", type=share, metavar="K/N", help="with --all: the K-th of N shares of the classes")
+    parser.add_argument("--part", type=share_of, metavar="K/N", help="with --all: the K-th of N shares of the classes")
     parser.add_argument("-path", "--path", default="data", help="class folders, or a folder with train/ in it")
     parser.add_argument("--latent", type=cli.positive, help="latent dimensions (default: 3; autoencoder: 32)")
     parser.add_argument(
@@ -73,7 +73,7 @@ def parse_args(argv=None):
     return args
 
 
-def share(text):
+def share_of(text):
     """`"2/3"` as `(2, 3)`."""
     which, slash, shares = text.partition("/")
     if not (slash and which.isdecimal() and shares.isdecimal() and 1 <= int(which) <= int(shares)):
