@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-import runtime
 import scarce
 from cnn import injection
+from common import backend
 from images import folders, splits
 
 
@@ -39,7 +39,7 @@ def list_generated(root, class_names, seed):
         raise ValueError(f"{root}: no images in it")
     if missing:
         print(f"{root}: no generated images of class {', '.join(missing)}")
-    order = np.random.default_rng(runtime.derive_seed(seed, "pages")).permutation(len(paths))
+    order = np.random.default_rng(backend.derive_seed(seed, "pages")).permutation(len(paths))
     return [paths[k] for k in order], labels[order]
 
 

@@ -16,11 +16,8 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-import cli
 import generate_chains
-import plots
-import runs
-import runtime
+from common import backend, cli, plots, runs
 from images import folders
 from vae_aug import sampling
 
@@ -58,7 +55,7 @@ def parse_args(argv=None):
     )
     chain.add_argument("--thin", type=cli.positive, metavar="N", help="keep every N-th state (default: 1)")
     chain.add_argument("--expectation", action="store_true", help="write E[x | h] as grey levels, not binary samples")
-    runtime.add_arguments(parser)
+    backend.add_arguments(parser)
     args = parser.parse_args(argv)
     if args.sampler == "chain":
         if len(args.models) > 1:
@@ -183,7 +180,7 @@ def main(argv=None):
         print(f"{args.out} is done already: {args.count} images of each of {len(models)} classes")
         return
 
-    runtime.configure(args.seed, args.devices, args.deterministic)
+    backend.configure(args.seed, args.devices, args.deterministic)
     import keras
 
     shown, decoder = [], None
@@ -196,7 +193,7 @@ def main(argv=None):
                 decoder = keras.saving.load_model(path, compile=False)
             else:
                 decoder.load_weights(path)  # they are of one kind, so the traced graph stays
-            rng = np.random.default_rng(runtime.derive_seed(args.seed, name))
+            rng = np.random.default_rng(backend.derive_seed(args.seed, name))
             z = draw_latents(args, place, model["latent_dim"], rng)
             for start in range(0, args.count, BATCH_SIZE):
                 images = folders.to_uint8(decoder.predict_on_batch(z[start : start + BATCH_SIZE]))

@@ -4,12 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
-import plots
-import runs
-import runtime
+from common import backend, cli, plots, runs, saved
 from images import folders, splits
-from vae_aug import saved
 
 
 def read_starts(args, model):
@@ -74,15 +70,15 @@ def run(args):
         print(f"{args.out} is done already: {args.count} images of each of {len(class_names)} classes")
         return
     starts = folders.binarise(images, args.path)
-    runtime.configure(args.seed, args.devices, args.deterministic)
-    from vae_aug import chains  # Keras, once the runtime is configured
+    backend.configure(args.seed, args.devices, args.deterministic)
+    from vae_aug import chains  # Keras, once the back end is configured
 
     length = args.chain_length or args.count * args.thin
     walk = chains.Chains(
-        chains.load(*args.models),
+        saved.load(*args.models),
         starts,
         length,
-        runtime.derive_seed(args.seed, "chains"),
+        backend.derive_seed(args.seed, "chains"),
         args.thin,
         args.expectation,
     )

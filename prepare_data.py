@@ -13,8 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
-import runs
+from common import cli, runs
 from images import folders, sources, splits
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
@@ -41,9 +40,9 @@ def load_arrays(args):
         return sources.from_npz(args.source)
     if args.dataset == "digits":
         return sources.digits(args.seed, args.test_fraction)
-    import runtime
+    from common import backend
 
-    (x_train, y_train), (x_test, y_test) = runtime.load_keras_dataset(args.dataset)
+    (x_train, y_train), (x_test, y_test) = backend.load_keras_dataset(args.dataset)
     return sources.checked(args.dataset, x_train, y_train, x_test, y_test, sources.CLASS_NAMES.get(args.dataset))
 
 

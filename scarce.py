@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-import cli
-import runtime
 from cnn import labelling
+from common import backend, cli, saved
 from images import folders, splits
-from vae_aug import saved
 
 MODELS = ("thesis", "fc1", "fc2", "conv1", "ladder")
 
@@ -172,12 +170,12 @@ def join(args, epochs, extras, model, images, labels, batches, augment):
     if extras.unlabelled is not None:
         from cnn import ladder
 
-        unlabelled, seed = folders.to_float(extras.unlabelled), runtime.derive_seed(args.seed, "unlabelled")
+        unlabelled, seed = folders.to_float(extras.unlabelled), backend.derive_seed(args.seed, "unlabelled")
         return Joined(ladder.batches(batches, unlabelled, seed), [ladder.pace(epochs)], None)
     from vae_aug import chains
 
     starts = folders.binarise(images, Path(args.path) / "train")
-    walk = chains.Chains(chains.load(args.chain), starts, args.chain_length, runtime.derive_seed(args.seed, "chains"))
+    walk = chains.Chains(saved.load(args.chain), starts, args.chain_length, backend.derive_seed(args.seed, "chains"))
     joined = labelling.Labelling(walk, labels, args.labels, model.predict_on_batch, augment)
     return Joined(joined.batches(batches), [], joined)
 

@@ -13,10 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import cli
-import plots
-import runs
-import runtime
+from common import backend, cli, plots, runs
 from images import folders, splits
 
 # The paper names neither hidden units, nor optimiser, nor how far a bad and a good RBM converge. Deviation 17: these
@@ -57,7 +54,7 @@ def parse_args(argv=None):
     )
     add("--batch", type=cli.positive, help="images an update, and persistent chains (default: a tenth of the images)")
     cli.add_image_arguments(parser)
-    runtime.add_arguments(parser)
+    backend.add_arguments(parser)
     args = parser.parse_args(argv)
     for name, value in PRESETS[args.preset].items():
         if getattr(args, name) is None:
@@ -136,11 +133,11 @@ def main(argv=None):
 
     images = folders.binarise(images, args.path)
     watched = folders.binarise(watched, f"{args.path}, held out")
-    runtime.configure(args.seed, args.devices, args.deterministic)
-    from vae_aug import rbm_training  # Keras, once the runtime is configured
+    backend.configure(args.seed, args.devices, args.deterministic)
+    from vae_aug import rbm_training  # Keras, once the back end is configured
 
-    seed = runtime.derive_seed(args.seed, "rbm")
-    runtime.set_seeds(seed)
+    seed = backend.derive_seed(args.seed, "rbm")
+    backend.set_seeds(seed)
     model = rbm_training.build(
         images,
         args.hidden,

@@ -19,11 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import cli
 import generate
-import plots
-import runs
-import runtime
+from common import backend, cli, plots, runs
 from images import folders, splits
 
 JOINT = "joint"
@@ -60,7 +57,7 @@ def parse_args(argv=None):
     parser.add_argument("--gen", metavar="DIR", help="write new images to DIR too, as generate.py does")
     parser.add_argument("--count", type=cli.positive, help="images a class in DIR (default: 2500)")
     cli.add_image_arguments(parser)
-    runtime.add_arguments(parser)
+    backend.add_arguments(parser)
     args = parser.parse_args(argv)
     if args.images == 1 and not args.train_on_all:
         parser.error("--images 1: at least 2 are needed, one to learn from and one to validate (or --train-on-all)")
@@ -229,20 +226,20 @@ def train(args):
     if unwatched:
         print(f"{args.path}: no images are left to validate {', '.join(unwatched)}; their training images do")
 
-    runtime.configure(args.seed, args.devices, args.deterministic)
-    from vae_aug import training  # Keras, once the runtime is configured
+    backend.configure(args.seed, args.devices, args.deterministic)
+    from vae_aug import training  # Keras, once the back end is configured
 
     model = None
     with cli.progress(total=sum(job["settings"]["epochs"] for job in todo), unit="epoch") as bar:
         for job in todo:
             settings = job["settings"]
             bar.set_description(job["name"])
-            seed = runtime.derive_seed(args.seed, job["name"])
-            runtime.set_seeds(seed)
+            seed = backend.derive_seed(args.seed, job["name"])
+            backend.set_seeds(seed)
             if model is None:
                 names = ("architecture", "image_shape", "latent_dim", "objective")
                 model = training.build(*(settings[name] for name in names), seed)
-                run_epochs = training.epochs_in_graph(model, runtime.in_graph)
+                run_epochs = training.epochs_in_graph(model, backend.in_graph)
             else:
                 training.restart(model, seed)
             with runs.writing(job["folder"], settings, job["data"]) as folder:

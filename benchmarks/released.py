@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-import runtime
+from common import backend
 from images import folders, splits
 from vae_aug import sampling
 
 
 def main(data, name, count, out):
-    runtime.configure(42)
+    backend.configure(42)
     from vae_aug import training
 
     files = splits.draw_subset({name: folders.list_images(Path(data) / "train")[name]}, 5, 42)

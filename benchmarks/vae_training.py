@@ -2,8 +2,8 @@
 
 import numpy as np
 
-import runtime
 from benchmarks.measure import Line, best, operations, peak
+from common import backend
 from images import folders, sources
 
 
@@ -17,7 +17,7 @@ def bare_loop(model, image_shape):
         return model.metrics[0].result()
 
     images = keras.InputSpec(shape=(None, *image_shape), dtype="float32")
-    return runtime.in_graph(loop, [images, keras.InputSpec(shape=(), dtype="int32")])
+    return backend.in_graph(loop, [images, keras.InputSpec(shape=(), dtype="int32")])
 
 
 def compare(images, validation, epochs, fastest):
@@ -25,7 +25,7 @@ def compare(images, validation, epochs, fastest):
     from vae_aug import training
 
     model = training.build("conv", images.shape[1:], 3)
-    run_epochs = training.epochs_in_graph(model, runtime.in_graph)
+    run_epochs = training.epochs_in_graph(model, backend.in_graph)
     bare = bare_loop(model, images.shape[1:])
     training.train(model, images, validation, 2, 0, run_epochs=run_epochs)
     bare(images, np.int32(2))
@@ -42,7 +42,7 @@ def compare(images, validation, epochs, fastest):
 
 
 def measure():
-    runtime.configure(42)
+    backend.configure(42)
     data = sources.digits(seed=0)
     digits = folders.to_float(data.x_train[data.y_train == 3][..., None])
     fastest = peak("float32")

@@ -7,7 +7,7 @@ from scipy import stats
 
 from cnn.affine import RandomAffine, transforms
 from cnn.augmentation import Augmentation, ImageDataGenerator
-from cnn.lessons import SUITABLE
+from cnn.presets import SUITABLE
 from images import folders, sources
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import figure_style, figures, results, statistics
+from experiments.thesis import figures
 from images import folders
+from report import results, statistics, style
 from vae_aug import sampling
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,7 +88,7 @@ def make_frame(sizes=(50, 100), seeds=(42, 43), latents=(2, 3), protocols=("fair
 
 def drawn(root, frame):
     """What `all_figures` draws, by name, without the files."""
-    with matplotlib.rc_context(figure_style.STYLE):
+    with matplotlib.rc_context(style.STYLE):
         return {name: (canvas, *rest) for canvas, name, *rest in figures.drawings(root, frame)}
 
 
@@ -229,6 +230,7 @@ def test_published_numbers_of_a_published_grid_are_those_of_three_dimensions(tmp
 
 
 def test_figures_load_neither_keras_nor_a_window():
-    code = "import sys, experiments.figures; print({'keras', 'tensorflow', 'matplotlib.pyplot'} & set(sys.modules))"
+    unwanted = "{'keras', 'tensorflow', 'matplotlib.pyplot'}"
+    code = f"import sys, experiments.thesis.figures; print({unwanted} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert run.stdout.strip() == "set()", run.stderr

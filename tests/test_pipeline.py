@@ -294,7 +294,7 @@ def test_generated_images_are_grey_pngs_numbered_from_one(gen):
 
 def test_generated_images_are_the_decoders(models, gen):
     decoder = keras.saving.load_model(models / "2" / "decoder.keras")
-    rng = np.random.default_rng(generate.runtime.derive_seed(42, "2"))
+    rng = np.random.default_rng(generate.backend.derive_seed(42, "2"))
     z = rng.uniform(-1.5, 1.5, (12, 2)).astype(np.float32)
     expected = decoder.predict(z, verbose=0) * 255
     found = folders.read_images([gen / "2" / f"{k}.png" for k in range(1, 13)])

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from conftest import write_digits
 
-import runtime
 import scarce
 import train_cnn
 import train_rbm
 from cnn import labelling, models
+from common import backend
 from images import folders
 from vae_aug import chains
 
@@ -119,7 +119,7 @@ def test_chains_start_from_the_binarised_training_images_under_their_labels(data
     paths = [data / "train" / name / file for name, files in listed.items() for file in files]
     np.testing.assert_array_equal(starts, folders.read_images(paths) > 127)
     assert labels[0].argmax(axis=1).tolist() == [0, 0, 1, 1, 2, 2]
-    assert (length, seed) == (7, runtime.derive_seed(42, "chains"))
+    assert (length, seed) == (7, backend.derive_seed(42, "chains"))
     assert f"{data / 'train'}: grey levels binarised at 0.5" in caplog.messages
 
 
@@ -194,7 +194,7 @@ def refused(monkeypatch, tmp_path, capsys):
     def configure(*_args, **_options):
         raise AssertionError("the back end was started")
 
-    monkeypatch.setattr(runtime, "configure", configure)
+    monkeypatch.setattr(backend, "configure", configure)
 
     def check(data, flags, *words, error=ValueError):
         before = set(tmp_path.rglob("*"))

@@ -9,9 +9,9 @@ import pytest
 from conftest import write_digits
 
 import generate
-import runtime
 import train_rbm
 import train_vae
+from common import backend
 from images import folders, splits
 from vae_aug.rbm import RBM
 
@@ -245,11 +245,12 @@ def test_a_chain_s_images_lie_in_the_folder_of_their_start(gen):
 
 def test_images_are_those_of_the_chains_start_after_start(data, rbm, gen):
     """7 images a class from 2 starts: 4 of the first chain, then 3 of the second."""
+    from common import saved
     from vae_aug import chains
 
     chosen = splits.draw_subset(folders.list_images(data / "train"), 2, 42)  # as train_cnn.py -limtr 2 draws
     images, labels = folders.read_classes(chosen)
-    walk = chains.Chains(chains.load(rbm), folders.binarise(images, "x"), 7, runtime.derive_seed(42, "chains"))
+    walk = chains.Chains(saved.load(rbm), folders.binarise(images, "x"), 7, backend.derive_seed(42, "chains"))
     states, rows = walk.next(6 * 4)
     for label, name in enumerate(CLASSES):
         first, second = np.flatnonzero(labels == label)
@@ -335,7 +336,7 @@ def refused(tmp_path, monkeypatch):
     def configure(*_args, **_options):
         raise AssertionError("the back end was started")
 
-    monkeypatch.setattr(runtime, "configure", configure)
+    monkeypatch.setattr(backend, "configure", configure)
 
     def check(function, *arguments, words):
         before = snapshot(tmp_path)
