@@ -17,7 +17,7 @@ from experiments import cells
 from experiments.figure_style import LINE_LOOKS, OPEN, STYLE, WIDTH, listed, plain_ticks, seeds
 from experiments.results import Figure, published
 from experiments.score_figures import augmentation_steps, f1_aug_vae, f1_by_latent
-from images import folders
+from images import albums, folders
 from plots import COLORS, MARKERS, plain
 from vae_aug import sampling
 
@@ -153,7 +153,7 @@ def latent_space(root):
     extent = (nodes[0, 0] - half, nodes[-1, 0] + half, nodes[-1, 1] - half, nodes[0, 1] + half)
     canvas = Canvas(figsize=(4.5, 4.5), layout="constrained")
     axes = canvas.subplots()
-    axes.imshow(folders.read_images([cell["folder"] / "sweep.png"], color="rgb")[0], extent=extent)
+    axes.imshow(albums.read_images([cell["folder"] / "sweep.png"], color="rgb")[0], extent=extent)
     ticks = np.linspace(nodes[0, 0], nodes[-1, 0], 7)
     axes.set(xlabel="z1", ylabel="z2", xticks=ticks, yticks=ticks)
     note = f"What the decoder of the same VAE makes of {SIDE} x {SIDE} latents; the middle of an image is its latent."
@@ -204,7 +204,7 @@ def vae_loss(root):
 
 def tile(axes, rows):
     """Lays images out, `rows` being lists of files; returns the middles of columns and of rows, pixels."""
-    images = [folders.read_images(row, color="rgb") for row in rows]
+    images = [albums.read_images(row, color="rgb") for row in rows]
     height, width = images[0].shape[1:3]
     gap = max(1, height // 14)
     down, right = height + gap, width + gap

@@ -10,7 +10,7 @@ from experiments.figure_style import LINE_LOOKS, WIDTH, plain_ticks
 from experiments.figures import MOST_CLASSES, class_names, finished, first_images, save_all, tile
 from experiments.scarce_grid import SHEET, STRIP, THIN
 from experiments.scarce_tables import NAMES
-from images import folders
+from images import albums
 from plots import plain
 
 TERMS = {"loss": "\u2212ELBO", "reconstruction_loss": "\u2212log-likelihood", "kl_loss": "KL divergence"}
@@ -33,7 +33,7 @@ def first_seed(made):
 
 
 def picture(axes, path, title=""):
-    axes.imshow(folders.read_images([path], color="rgb")[0])
+    axes.imshow(albums.read_images([path], color="rgb")[0])
     axes.set(xticks=[], yticks=[], title=title)
     axes.spines[:].set_visible(False)
 
