@@ -18,7 +18,7 @@ import numpy as np
 
 import generate_chains
 from common import backend, cli, plots, runs
-from images import folders
+from images import codec, folders
 from vae_aug import sampling
 
 BATCH_SIZE = 100  # small enough for the decoder's activations to stay in a processor's cache
@@ -185,7 +185,7 @@ def main(argv=None):
 
     shown, decoder = [], None
     bar = cli.progress(total=args.count * len(models), unit="image")
-    with runs.writing(args.out, settings, fingerprints) as folder, folders.Writer() as write, bar:
+    with runs.writing(args.out, settings, fingerprints) as folder, codec.Writer() as write, bar:
         for name, (place, model) in models.items():
             bar.set_description(name)
             path = place / "decoder.keras"
@@ -196,7 +196,7 @@ def main(argv=None):
             rng = np.random.default_rng(backend.derive_seed(args.seed, name))
             z = draw_latents(args, place, model["latent_dim"], rng)
             for start in range(0, args.count, BATCH_SIZE):
-                images = folders.to_uint8(decoder.predict_on_batch(z[start : start + BATCH_SIZE]))
+                images = codec.to_uint8(decoder.predict_on_batch(z[start : start + BATCH_SIZE]))
                 write(folder / name, range(start + 1, start + 1 + len(images)), images)
                 bar.update(len(images))
                 if start == 0:

@@ -22,7 +22,7 @@ import classifier_data
 import scarce
 from cnn import injection, metrics, presets, protocols
 from common import backend, cli, plots, runs
-from images import folders, splits
+from images import albums, selection
 
 
 def parse_args(argv=None):
@@ -195,7 +195,7 @@ def main(argv=None):
     }
     if args.augmenter != "generator":
         settings["augmenter"] = args.augmenter
-    data = {"train": folders.fingerprint(*real), "test": folders.fingerprint(*test)}
+    data = {"train": albums.fingerprint(*real), "test": albums.fingerprint(*test)}
     if generated:
         data["generated"] = generated[0].fingerprint(generated[1])
     data |= scarce.fingerprints(extras)
@@ -225,7 +225,7 @@ def main(argv=None):
             "confusion": metrics.confusion(probabilities, test[1]).tolist(),
         }
         model.save(folder / "model.keras")
-        splits.save_list(folder / "subset.json", subset=train_files)
+        selection.save_list(folder / "subset.json", subset=train_files)
         save_result(folder, result, report, history)
     show(result, report, out)
 

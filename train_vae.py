@@ -21,7 +21,7 @@ import pandas as pd
 
 import generate
 from common import backend, cli, plots, runs
-from images import folders, splits
+from images import albums, codec, folders, selection, splits
 
 JOINT = "joint"
 VALIDATION = 0.16  # share of a class' images that validate (thesis 4.2.1)
@@ -93,7 +93,7 @@ def choose_files(args):
             raise ValueError(f"--part {which}/{shares}: {root} has {len(files)} classes")
         files = {name: files[name] for name in np.array_split(list(files), shares)[which - 1].tolist()}
     if args.subset:
-        chosen = splits.load_list(args.subset, files, "subset")
+        chosen = selection.load_list(args.subset, files, "subset")
         for name, paths in chosen.items():
             if len(paths) < fewest:
                 raise ValueError(f"{args.subset}: 1 image of class {name!r}, at least 2 are needed")
@@ -101,11 +101,11 @@ def choose_files(args):
         for name, paths in files.items():
             if len(paths) < max(args.images, fewest):
                 raise ValueError(f"{root / name}: {len(paths)} images, at least {max(args.images, fewest)} are needed")
-        chosen = splits.draw_subset(files, args.images, args.seed)
+        chosen = selection.draw_subset(files, args.images, args.seed)
     spare = {}
     if args.train_on_all:
         counts = {name: math.ceil(VALIDATION * len(paths)) for name, paths in chosen.items()}
-        spare = splits.next_in_order(files, chosen, counts, args.seed)
+        spare = selection.next_in_order(files, chosen, counts, args.seed)
     return {JOINT: chosen} if args.joint else {name: {name: paths} for name, paths in chosen.items()}, spare
 
 
@@ -124,7 +124,7 @@ def read_job(args, name, files, spare):
     """Reads one model's images and settles its settings."""
     per_class = sum(map(len, files.values())) / len(files)
     every = {label: paths + spare.get(label, []) for label, paths in files.items()}
-    images, labels = folders.read_classes(every, args.size, args.color)
+    images, labels = albums.read_classes(every, args.size, args.color)
     train, validation = divide(args, files, spare, labels)
     settings = {
         "architecture": args.architecture,
@@ -144,12 +144,12 @@ def read_job(args, name, files, spare):
         "name": name,
         "folder": Path(args.out) / name,
         "files": every,
-        "images": folders.binarise(images, f"{args.path}, {name}") if args.binarise else folders.to_float(images),
+        "images": albums.binarise(images, f"{args.path}, {name}") if args.binarise else codec.to_float(images),
         "labels": labels,
         "train": train,
         "validation": validation,
         "settings": settings,
-        "data": {"images": folders.fingerprint(images, labels)},
+        "data": {"images": albums.fingerprint(images, labels)},
     }
 
 
@@ -174,7 +174,7 @@ def save_model(folder, job, model, history):
     paths = np.array([path for class_paths in job["files"].values() for path in class_paths], dtype=object)
     drawn = train if settings.get("train_on_all") else np.arange(len(paths))
     parts = {"subset": drawn, "train": train, "validation": job["validation"]}
-    splits.save_list(
+    selection.save_list(
         folder / "split.json",
         **{
             part: {name: list(paths[rows[job["labels"][rows] == k]]) for k, name in enumerate(job["files"])}
@@ -185,16 +185,16 @@ def save_model(folder, job, model, history):
     plots.curves(folder / "loss.png", table, [(f"loss ({unit(settings)})", ["loss", "val_loss"])])
     shown = images[train][:10]
     pairs = np.concatenate([shown, decoder.predict(z_mean[:10], verbose=0)])
-    plots.contact_sheet(folder / "reconstructions.png", folders.to_uint8(pairs), columns=len(shown))
+    plots.contact_sheet(folder / "reconstructions.png", codec.to_uint8(pairs), columns=len(shown))
     if settings["latent_dim"] in (2, 3):
         title = f"{job['name']}: where the encoder puts {len(train)} training images"
         plots.latent_space(folder / "latent.png", z_mean, job["labels"][train], settings["classes"], title)
     if settings["architecture"] != "autoencoder":
         z = sampling.uniform(100, settings["latent_dim"], np.random.default_rng(settings["seed"]))
-        samples = folders.to_uint8(decoder.predict(z, verbose=0))
+        samples = codec.to_uint8(decoder.predict(z, verbose=0))
         plots.contact_sheet(folder / "samples.png", samples, columns=10)
         if settings["latent_dim"] == 2:
-            grid = folders.to_uint8(decoder.predict(sampling.sweep(15), verbose=0))
+            grid = codec.to_uint8(decoder.predict(sampling.sweep(15), verbose=0))
             plots.contact_sheet(folder / "sweep.png", grid, columns=15, gap=0)
 
 
@@ -216,7 +216,7 @@ def train(args):
     runs.refuse_overlap(args.out, args.path)
     chosen, spare = choose_files(args)
     jobs = [read_job(args, name, files, spare) for name, files in chosen.items()]
-    folders.check_same_shape({f"{args.path}, class {job['name']}": job["settings"]["image_shape"] for job in jobs})
+    codec.check_same_shape({f"{args.path}, class {job['name']}": job["settings"]["image_shape"] for job in jobs})
     todo = [job for job in jobs if not runs.finished(job["folder"], job["settings"], job["data"])]
     if len(todo) < len(jobs):
         print(f"{args.out}: {len(jobs) - len(todo)} of {len(jobs)} models are done already")

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.measure import Line, best, steps_a_second
 from common import backend
-from images import folders, sources
+from images import codec, sources
 
 
 def measure():
@@ -18,7 +18,7 @@ def measure():
     from cnn.presets import SUITABLE
 
     data = sources.digits(seed=0)
-    images = folders.to_float(data.x_train[:320, ..., None])
+    images = codec.to_float(data.x_train[:320, ..., None])
     real = images, np.eye(10, dtype=np.float32)[data.y_train[:320]]
     generator = augmentation.Augmentation(images, 0)
     model = models.build_thesis_cnn(images.shape[1:], 10)

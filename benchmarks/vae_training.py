@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.measure import Line, best, operations, peak
 from common import backend
-from images import folders, sources
+from images import codec, sources
 
 
 def bare_loop(model, image_shape):
@@ -44,7 +44,7 @@ def compare(images, validation, epochs, fastest):
 def measure():
     backend.configure(42)
     data = sources.digits(seed=0)
-    digits = folders.to_float(data.x_train[data.y_train == 3][..., None])
+    digits = codec.to_float(data.x_train[data.y_train == 3][..., None])
     fastest = peak("float32")
     for count, held_out, epochs in ((4, 1, 100), (21, 4, 40), (84, 16, 12)):  # 84 % of 5, 25 and 100
         yield compare(digits[:count], digits[count : count + held_out], epochs, fastest)

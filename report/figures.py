@@ -7,7 +7,7 @@ import numpy as np
 
 from common import runs
 from grid import cells
-from images import folders
+from images import albums, folders
 from report.parts import Figure
 from report.style import STYLE
 
@@ -46,7 +46,7 @@ def class_names(folder):
 
 def tile(axes, rows):
     """Lays images out, `rows` being lists of files; returns the middles of columns and of rows, pixels."""
-    images = [folders.read_images(row, color="rgb") for row in rows]
+    images = [albums.read_images(row, color="rgb") for row in rows]
     height, width = images[0].shape[1:3]
     gap = max(1, height // 14)
     down, right = height + gap, width + gap

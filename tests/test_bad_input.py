@@ -14,7 +14,7 @@ import prepare_data
 import train_cnn
 import train_vae
 from common import backend, runs
-from images import folders
+from images import codec
 
 
 def tree(root):
@@ -107,7 +107,7 @@ def models(tmp_path):
 
 def write_generated(root, classes="012", shape=(12, 12, 1), count=3):
     for name in classes:
-        folders.write_images(root / name, range(count), np.zeros((count, *shape), np.uint8))
+        codec.write_images(root / name, range(count), np.zeros((count, *shape), np.uint8))
     return root
 
 
@@ -192,7 +192,7 @@ def test_a_broken_data_folder_is_refused_by_name(digits, training, refused, dama
 
 
 def replace(path, shape):
-    folders.write_image(path, np.zeros(shape, np.uint8))
+    codec.write_image(path, np.zeros(shape, np.uint8))
     return path
 
 

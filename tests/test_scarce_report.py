@@ -15,7 +15,7 @@ from fake_grid import write_record, write_scarce
 from common import runs
 from experiments import scarce, thesis
 from experiments.scarce import figures
-from images import folders
+from images import codec
 from report import results
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ def write_pictures(root):
     rng = np.random.default_rng(0)
 
     def noise(path, height, width):
-        folders.write_image(path, rng.integers(0, 256, (height, width, 1), np.uint8))
+        codec.write_image(path, rng.integers(0, 256, (height, width, 1), np.uint8))
 
     for preset, name in (("bad", "b-rbm"), ("good", "g-rbm")):
         for available in (30, 300):
@@ -64,11 +64,11 @@ def write_pictures(root):
         facts = {"generator": generator, "available": available, "expectation": expectation, "seed": 42}
         folder = add_cell(root, f"sheets/{generator}-{available}-{expectation}-seed42", **facts)
         for name in CLASSES:
-            folders.write_images(folder / name, range(1, 11), rng.integers(0, 256, (10, 8, 8, 1), np.uint8))
+            codec.write_images(folder / name, range(1, 11), rng.integers(0, 256, (10, 8, 8, 1), np.uint8))
     folder = add_cell(root, "strips/vae-all-seed42", generator="vae", available=900, expectation=True, seed=42)
     noise(folder / "strips.png", 30, 200)
     for name in CLASSES:
-        folders.write_images(folder / name, [1], rng.integers(0, 256, (1, 8, 8, 1), np.uint8))
+        codec.write_images(folder / name, [1], rng.integers(0, 256, (1, 8, 8, 1), np.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_every_figure_is_a_png_and_a_pdf_that_show_something(whole, tmp_path):
 def test_figures_whose_data_is_missing_are_left_out(tmp_path):
     assert figures.all_figures(tmp_path, tmp_path / "figures") == []
     folder = add_cell(tmp_path, "rbm/bad-30-seed42", generator="b-rbm", available=30, seed=42)
-    folders.write_image(folder / "samples.png", np.zeros((60, 60, 1), np.uint8))
+    codec.write_image(folder / "samples.png", np.zeros((60, 60, 1), np.uint8))
     assert [figure.name for figure in figures.all_figures(tmp_path, tmp_path / "figures")] == ["rbm-steps"]
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from common import backend
-from images import folders, sources
+from images import codec, sources
 from vae_aug import training
 from vae_aug.vae import VariationalAutoencoder
 
@@ -16,7 +16,7 @@ VAE_LOSSES = ("loss", "reconstruction_loss", "kl_loss")
 def real():
     """Real digits by class: float32 `(num_images, 12, 12, 1)` in [0, 1]."""
     data = sources.digits(seed=0, side=12)
-    return {label: folders.to_float(data.x_train[data.y_train == label][..., None]) for label in range(3)}
+    return {label: codec.to_float(data.x_train[data.y_train == label][..., None]) for label in range(3)}
 
 
 def build(architecture="dense", objective="thesis", seed=0, latent_dim=3):

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from common.plots import plain
 from experiments.scarce.grid import SHEET, STRIP, THIN
 from experiments.scarce.tables import NAMES
-from images import folders
+from images import albums
 from report.figures import MOST_CLASSES, class_names, finished, first_images, save_all, tile
 from report.style import LINE_LOOKS, WIDTH, plain_ticks
 
@@ -33,7 +33,7 @@ def first_seed(made):
 
 
 def picture(axes, path, title=""):
-    axes.imshow(folders.read_images([path], color="rgb")[0])
+    axes.imshow(albums.read_images([path], color="rgb")[0])
     axes.set(xticks=[], yticks=[], title=title)
     axes.spines[:].set_visible(False)
 
