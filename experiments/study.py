@@ -12,8 +12,8 @@ from pathlib import Path
 
 import prepare_data
 from common import backend, cli, runs
-from grid import cost, dataset, schedule
-from grid.cells import is_done
+from grid import cost, dataset, machine, schedule
+from grid.cells import is_done, read_record
 from report import page, results
 from report.tables import has_numbers
 
@@ -99,14 +99,14 @@ def add_passed_on(parser, limte):
 
 def address(text):
     """Checks a `--scheduler` value."""
-    if not re.fullmatch(r"(tcp|tls|ucx|wss?)://[^\s/]+:\d+", text):
-        raise argparse.ArgumentTypeError(f"expected tcp://HOST:PORT, received {text!r}")
+    if not re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", text):
+        raise argparse.ArgumentTypeError(f"expected tcp://HOST:PORT or tls://HOST:PORT, received {text!r}")
     return text
 
 
 def preview(cells, root):
     """Prints every cell, whether it is done, and what is left in time and disk."""
-    todo, factors = schedule.plan(cells, root), cost.scales(cells, root)
+    todo, factors = schedule.plan(cells, root), cost.scales(cells, cost.recorded(cells, root))
     for key, cell in cells.items():
         if is_done(root, key):
             state = "done"
@@ -125,7 +125,7 @@ def preview(cells, root):
 def make_pool(args, root):
     """The worker processes, here or elsewhere, that run the cells."""
     if not args.scheduler:
-        return schedule.Machine(root, args.jobs or schedule.default_jobs(args.devices))
+        return machine.Machine(root, args.jobs or machine.default_jobs(args.devices))
     try:
         from grid.cluster import Cluster
     except ImportError:
@@ -157,11 +157,13 @@ def write_report(paper, root):
 
 def facts(root, published):
     """What made the numbers: commands, versions, hardware, time. `published` says what the published numbers are of."""
-    records = [runs.read_json(path) for path in sorted((root / "cells").rglob("*.json"))]
+    folder = root / "cells"
+    keys = (path.relative_to(folder).with_suffix("").as_posix() for path in sorted(folder.rglob("*.json")))
+    records = [record for key in keys if (record := read_record(root, key))]
     finished = sorted(record["finished"] for record in records)
     versions = sorted({f"{name} {number}" for record in records for name, number in record["versions"].items()})
     return {
-        "data": f"{runs.read_json(root / 'grid.json')['name']}; published numbers are {published}",
+        "data": f"{dataset.read(root)['name']}; published numbers are {published}",
         "commands": "\n".join(dict.fromkeys((root / "commands.txt").read_text(encoding="utf-8").splitlines())),
         "cells": f"{len(records)} trainings and generations",
         "time": f"{cost.words(sum(record['seconds'] for record in records))}, added up over the workers",
