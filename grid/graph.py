@@ -23,8 +23,10 @@ class Graph:
         self.protocols = ("fair", "published") if args.protocol == "both" else (args.protocol,)
 
     def add(self, key, script, flags, needs, work, disk, **facts):
-        """Adds a cell, once for all that need it; returns its key."""
-        self.cells.setdefault(key, Cell(key, script, tuple(flags), tuple(needs), work, disk, facts))
+        """Adds a cell, once for all that need it; returns its key. Two different cells of one key are an error."""
+        cell = Cell(key, script, tuple(flags), tuple(needs), work, disk, facts)
+        if (made := self.cells.setdefault(key, cell)).command(".") != cell.command("."):
+            raise ValueError(f"two cells are called {key}: {made.command('.')}; {cell.command('.')}")
         return key
 
     def common(self, seed, images=True):

@@ -1,12 +1,13 @@
 """The grid's cells: how many, what they share, how they are named, what they are told."""
 
 from pathlib import PurePosixPath
+from types import SimpleNamespace
 
 import pytest
 
 from experiments import thesis
 from experiments.thesis.grid import Grid
-from grid.graph import given
+from grid.graph import Graph, given
 
 DIGITS = {str(digit): 150 for digit in range(10)}
 
@@ -218,3 +219,11 @@ def test_chains_of_an_rbm_are_arms_of_their_own():
 def test_given_leaves_out_what_was_not_given():
     assert given(steps=500, e=None, deterministic=False, size=[28, 28]) == ["--steps", 500, "--size", 28, 28]
     assert given(e=3, limte=-1, deterministic=True) == ["-e", 3, "-limte", -1, "--deterministic"]
+
+
+def test_two_cells_of_one_key_and_other_flags_are_an_error():
+    graph = Graph(SimpleNamespace(seeds=1, protocol="fair"), DIGITS)
+    assert graph.add("gen/a", "generate", ["--count", 1], [], 0, 0) == "gen/a"
+    assert graph.add("gen/a", "generate", ["--count", 1], [], 0, 0) == "gen/a"
+    with pytest.raises(ValueError, match=r"two cells are called gen/a: python generate.py --count 1; python generate"):
+        graph.add("gen/a", "generate", ["--count", 2], [], 0, 0)
