@@ -13,7 +13,7 @@ def measure():
     backend.configure(42)
     import keras
 
-    from cnn import augmentation, injection, models, protocols, training
+    from cnn import augmentation, injection, protocols, thesis_cnn, training
     from cnn.affine import RandomAffine
     from cnn.presets import SUITABLE
 
@@ -21,7 +21,7 @@ def measure():
     images = codec.to_float(data.x_train[:320, ..., None])
     real = images, np.eye(10, dtype=np.float32)[data.y_train[:320]]
     generator = augmentation.Augmentation(images, 0)
-    model = models.build_thesis_cnn(images.shape[1:], 10)
+    model = thesis_cnn.build(images.shape[1:], 10)
     training.compile_classifier(model)
 
     def train(augment, on_step):

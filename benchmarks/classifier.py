@@ -22,12 +22,12 @@ TARGETS = {"float32": ">= 0.90", "mixed_bfloat16": ">= 0.75"}
 def rates(precision):
     """Images a second: as train_cnn.py trains and evaluates, and the peak."""
     backend.configure(42, precision=precision)
-    from cnn import injection, models, protocols, training
+    from cnn import evaluation, injection, protocols, thesis_cnn, training
 
     rng = np.random.default_rng(0)
     images = rng.random((TEST, 28, 28, 1), dtype=np.float32)
     labels = np.eye(10, dtype=np.float32)[rng.integers(10, size=TEST)]
-    model = models.build_thesis_cnn((28, 28, 1), 10)
+    model = thesis_cnn.build((28, 28, 1), 10)
     schedule = protocols.fair("CNN", epochs=1, steps=STEPS)
     training.compile_classifier(model, schedule.steps_per_epoch)
     fastest = [peak(precision.removeprefix("mixed_"))]
@@ -42,8 +42,8 @@ def rates(precision):
         )
 
     rate = {"train": 32 * steps_a_second(train)}
-    model.evaluate(images, labels, training.EVALUATION_BATCH, 0)
-    rate["evaluate"] = TEST / best(lambda: model.evaluate(images, labels, training.EVALUATION_BATCH, 0), 8)
+    model.evaluate(images, labels, evaluation.BATCH, 0)
+    rate["evaluate"] = TEST / best(lambda: model.evaluate(images, labels, evaluation.BATCH, 0), 8)
     rate["published epoch"] = 1 / published_epoch("CNN", (images[:FEW], labels[:FEW]), PUBLISHED_TEST)
     fastest.append(peak(precision.removeprefix("mixed_")))
     forward = operations(model)
@@ -55,9 +55,9 @@ def published_epoch(arm, train, num_test):
     """Seconds of the fastest epoch, after the first, of a released arm that looks at `num_test` images in each."""
     import keras
 
-    from cnn import augmentation, injection, models, protocols, training
+    from cnn import augmentation, injection, protocols, thesis_cnn, training
 
-    model, ends = models.build_thesis_cnn(train[0].shape[1:], 10), []
+    model, ends = thesis_cnn.build(train[0].shape[1:], 10), []
     schedule = protocols.published(arm, len(train[0]), epochs=4)
     training.compile_classifier(model, schedule.steps_per_epoch)
     augment = augmentation.Augmentation(train[0], 0) if schedule.augmented else None

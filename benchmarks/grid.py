@@ -18,10 +18,10 @@ COMPARED = 100  # steps of a classifier where schedulers are compared, for time'
 
 def arithmetic(root):
     """Floating-point operations of a finished grid of one size, counted from what its folders say."""
-    from cnn import models
+    from cnn import thesis_cnn
     from vae_aug import conv
 
-    forward = operations(models.build_thesis_cnn((28, 28, 1), 10))
+    forward = operations(thesis_cnn.build((28, 28, 1), 10))
     encoder, decoder = conv.build_encoder((28, 28, 1), 3), conv.build_decoder((28, 28, 1), 3)
     total = 0
     for path in root.glob("classifiers/*/result.json"):
