@@ -23,6 +23,7 @@ from images import folders, sources
 TESTS = Path(__file__).resolve().parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"}
 ROOT = TESTS.parent
+GUARD = 3600  # seconds after which a wait is a deadlock: a loaded machine must not fail a test
 
 
 def write_digits(root, classes=(0, 1, 2), num_train=8, num_test=4, side=12):
@@ -47,12 +48,12 @@ def script():
 
     def run(name, *flags, **options):
         command = [sys.executable, str(ROOT / name), *map(str, flags)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)
+        return subprocess.run(command, capture_output=True, text=True, timeout=GUARD, **options)
 
     return run
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=GUARD):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
