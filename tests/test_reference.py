@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 from conftest import write_digits
 
-import runtime
 import train_cnn
 import train_vae
 from cnn import augmentation, injection, models, protocols
-from images import folders, splits
+from common import backend
+from images import albums, codec, folders, selection
 from vae_aug import training
 
 pytestmark = [  # Keras' ImageDataGenerator uses an old name of SciPy's, and its saving an old protocol of NumPy's
@@ -67,18 +67,18 @@ def one_hot(labels):
 @pytest.fixture(scope="module")
 def arrays(root):
     """What those folders hold: the 15 real images that are drawn, the 12 test images, the generated ones in order."""
-    drawn = splits.draw_subset(folders.list_images(root / "data" / "train"), NUM_REAL // len(CLASSES), SEED)
+    drawn = selection.draw_subset(folders.list_images(root / "data" / "train"), NUM_REAL // len(CLASSES), SEED)
     parts = drawn, *(folders.list_images(root / part) for part in ("data/test", "others/train"))
     real, test, generated = (
-        (folders.to_float(images), one_hot(labels)) for images, labels in map(folders.read_classes, parts)
+        (codec.to_float(images), one_hot(labels)) for images, labels in map(albums.read_classes, parts)
     )
-    order = np.random.default_rng(runtime.derive_seed(SEED, "pages")).permutation(len(generated[0]))
+    order = np.random.default_rng(backend.derive_seed(SEED, "pages")).permutation(len(generated[0]))
     return real, test, (generated[0][order], generated[1][order])
 
 
 def epochs_of_batches(real, generated, steps, page_size, full_batches, augment):
     """The batches of each epoch, put together image by image: lists of (images, labels)."""
-    rng, start = np.random.default_rng(runtime.derive_seed(SEED, "batches")), 0
+    rng, start = np.random.default_rng(backend.derive_seed(SEED, "batches")), 0
     while True:
         pool = list(zip(*real, strict=True))
         pool += [
@@ -103,7 +103,7 @@ def epochs_of_batches(real, generated, steps, page_size, full_batches, augment):
 def make_augmentation(arm, real):
     if not arm.startswith("AUG"):
         return None
-    return augmentation.Augmentation(real[0], runtime.derive_seed(SEED, "augmentation"))
+    return augmentation.Augmentation(real[0], backend.derive_seed(SEED, "augmentation"))
 
 
 def make_schedule(arm, protocol):
@@ -135,8 +135,8 @@ def test_batches_fetched_ahead_are_those_of_the_plain_loop(
     schedule = make_schedule(arm, protocol)
     assert (schedule.steps_per_epoch, schedule.page_size, schedule.monitor) == (steps, page_size, monitor)
     assert schedule.full_batches == full_batches
-    seed, augment = runtime.derive_seed(SEED, "batches"), make_augmentation(arm, real)
-    found = iter(runtime.as_dataset(injection.batches(real, generated, schedule, seed, augment)))
+    seed, augment = backend.derive_seed(SEED, "batches"), make_augmentation(arm, real)
+    found = iter(backend.as_dataset(injection.batches(real, generated, schedule, seed, augment)))
     for images, labels in chain.from_iterable(plain_epochs[arm, protocol]):
         found_images, found_labels = (tensor.numpy() for tensor in next(found))
         np.testing.assert_array_equal(found_images, images)
@@ -145,7 +145,7 @@ def test_batches_fetched_ahead_are_those_of_the_plain_loop(
 
 
 def build_classifier():
-    runtime.set_seeds(SEED)
+    backend.set_seeds(SEED)
     model = models.build("thesis", (8, 8, 1), len(CLASSES))
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
@@ -226,12 +226,12 @@ def test_vaes_of_two_classes_are_those_of_the_plain_loop(root, tmp_path):
     for name in CLASSES[:2]:  # the second one starts anew in the first one's graph
         files = json.loads((out / name / "split.json").read_text())
         train, validation = (
-            folders.to_float(folders.read_images([root / "data/train" / name / file for file in files[part][name]]))
+            codec.to_float(albums.read_images([root / "data/train" / name / file for file in files[part][name]]))
             for part in ("train", "validation")
         )
         assert (len(train), len(validation)) == (5, 1)  # 16 % of six, rounded up
-        seed = runtime.derive_seed(SEED, name)
-        runtime.set_seeds(seed)
+        seed = backend.derive_seed(SEED, name)
+        backend.set_seeds(seed)
         model = training.build("conv", (8, 8, 1), 2, seed=seed)
         model.run_eagerly = True
         rng, losses = np.random.default_rng(seed), []
