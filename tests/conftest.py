@@ -1,5 +1,7 @@
 """Real images for the tests: scikit-learn's digits as class folders, small enough for two cores."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -53,6 +55,24 @@ def script():
     return run
 
 
+def reproduce_here(*flags):
+    """Runs reproduce.py in this process, where its libraries are loaded already: a CompletedProcess, as of a script.
+
+    What the rooms log is not in its standard error; pytest keeps that.
+    """
+    import reproduce
+    from common import cli
+
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", ["reproduce.py", *map(str, flags)])
+        try:
+            cli.run(reproduce.main)
+        except SystemExit as ended:
+            status = ended.code or 0
+    return subprocess.CompletedProcess(flags, status, out.getvalue(), err.getvalue())
+
+
 def wait_until(condition, seconds=GUARD):
     end = time.monotonic() + seconds
     while not condition():
@@ -61,9 +81,12 @@ def wait_until(condition, seconds=GUARD):
 
 
 @pytest.fixture
-def dask(tmp_path):
+def dask(tmp_path, monkeypatch):
     """A Dask scheduler and two workers, each with a disk of its own: (address, workers)."""
     pytest.importorskip("distributed")
+    from grid import cluster
+
+    monkeypatch.setattr(cluster, "TIMEOUT", GUARD)
     processes, address_file = [], tmp_path / "scheduler.json"
 
     def launch(command, *flags, cwd):

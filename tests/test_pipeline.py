@@ -47,7 +47,7 @@ RUN_FILES = {
     "subset.json",
 }
 ARMS = {"CNN": [], "VAE": ["-vae"], "AUG": ["--aug"], "AUG+VAE": ["-vae", "--aug"]}
-PROTOCOLS = {"fair": ["--steps", "6", "-e", "3"], "published": ["--protocol", "published", "-e", "2"]}
+PROTOCOLS = {"fair": ["--steps", "3", "-e", "3"], "published": ["--protocol", "published", "-e", "2"]}
 
 
 def names(folder):
@@ -352,7 +352,7 @@ def test_an_arm_leaves_all_its_files_and_counts(cnn_runs, arm, protocol):
     result = read_result(out)
     assert (result["arm"], result["protocol"]) == (arm, protocol)
     # 12 images: published takes 1 step of them, 12 with augmentation, ceil(112 / 32) = 4 with a page
-    steps = {"CNN": 2, "VAE": 8, "AUG": 24, "AUG+VAE": 24}[arm] if protocol == "published" else 6
+    steps = {"CNN": 2, "VAE": 8, "AUG": 24, "AUG+VAE": 24}[arm] if protocol == "published" else 3
     assert (result["steps"], result["epochs"]) == (steps, 2 if protocol == "published" else 3)
     generated = 36 if arm == "VAE" or (arm, protocol) == ("AUG+VAE", "fair") else 0
     assert result["images"] == {"train": 12, "test": 12, "generated": generated}
@@ -428,9 +428,9 @@ def test_augmentation_in_the_graph_is_the_same_arm_with_other_numbers(root, data
     ("flags", "key"),
     [
         (["--steps", 9, "-e", 3], "settings schedule.steps_per_epoch"),
-        (["--steps", 6, "-e", 3, "--seed", 1], "settings seed"),
-        (["--steps", 6, "-e", 3, "--aug"], "settings schedule.arm"),
-        (["--steps", 6, "-e", 3, "-limtr", 3], "data train"),
+        (["--steps", 3, "-e", 3, "--seed", 1], "settings seed"),
+        (["--steps", 3, "-e", 3, "--aug"], "settings schedule.arm"),
+        (["--steps", 3, "-e", 3, "-limtr", 3], "data train"),
     ],
 )
 def test_a_run_with_other_settings_is_not_written_over(data, cnn_runs, flags, key):
