@@ -93,7 +93,7 @@ def by_hand(model, disturb):
 
 
 def test_costs_are_those_of_the_paper():
-    model = compiled(scramble(build()))
+    model = compiled(scramble(build()), run_eagerly=True)
     model.add_noise = lambda h: h + 0.3 * ops.sin(7 * h)  # noise that NumPy can repeat
     cross_entropy, costs = by_hand(model, lambda h: h + 0.3 * np.sin(7 * h))
     lateral, _, top = model.encode_noisy(*(model.flatten(x) for x in (LABELLED, UNLABELLED)))
@@ -121,7 +121,7 @@ def change(model, before):
 
 
 def train(model, steps=3, optimizer="sgd", **options):
-    compiled(model, optimizer, **options)
+    compiled(model, optimizer, run_eagerly=True, **options)  # three steps: sooner done than traced
     before = [numpy(weight) for weight in model.trainable_weights]
     for _ in range(steps):
         model.train_on_batch(pair(), LABELS)

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Please (import|use) `affine_transform`:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
-TINY = ["--steps", 4, "-e", 2, "-b", 6, "-limtr", 2, "-limte", -1]
+TINY = ["--steps", 2, "-e", 2, "-b", 6, "-limtr", 2, "-limte", -1]
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +85,12 @@ def test_any_classifier_trains_with_any_of_the_arms(data, rbm, flags, arm, model
     flags = [{"rbm": rbm, "unlabelled": data / "train"}.get(flag, flag) for flag in flags]
     run(data, *flags)
     found = result()
-    assert (found["arm"], found["model"], found["steps"], found["protocol"]) == (arm, model, 4, "fair")
+    assert (found["arm"], found["model"], found["steps"], found["protocol"]) == (arm, model, 2, "fair")
     assert found["images"]["train"] == 6
     assert len(pd.read_csv("out/history.csv")) == 2
     assert found.get("unlabelled") == (24 if model == "ladder" else None)
     if "CHAIN" in arm:
-        drawn = 4 * 6 * labelling.STATES_PER_IMAGE
+        drawn = 2 * 6 * labelling.STATES_PER_IMAGE
         assert found["chain"]["drawn"] == drawn
         assert found["chain"]["used"] <= drawn
         assert (found["chain_length"], found["labels"]) == ((3, "y") if "AUG" in arm else (500, "n"))
@@ -154,7 +154,7 @@ def test_settings_of_earlier_runs_stay_as_they_were(data):
 def test_published_keeps_the_epoch_of_lowest_test_error_after_equal_steps(data, rbm):
     run(data, "--model", "fc1", "-chain", rbm, "--protocol", "published")
     found, history = result(), pd.read_csv("out/history.csv")
-    assert found["steps"] == 4
+    assert found["steps"] == 2
     assert found["epoch_kept"] == history["epoch"][history["val_accuracy"].idxmax()]
     assert found["scores"]["accuracy"] == pytest.approx(history["val_accuracy"].max(), abs=1e-6)
     assert found["remark"] == "assumed: the epoch with the lowest test error"
