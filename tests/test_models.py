@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnn import models
+from cnn import models, scarce_nets
 from cnn.training import compile_classifier
 
 NAMES = ("thesis", "fc1", "fc2", "conv1", "ladder")
@@ -70,7 +70,7 @@ def test_any_size_gives_probabilities(name, image_shape):
 @pytest.mark.parametrize("name", NAMES[:-1])  # the ladder's: test_ladder.py
 def test_seed_decides_weights_and_noise_and_the_file_keeps_them(name, tmp_path, monkeypatch):
     for narrower, widths in (("FC1", (8, 6)), ("FC2", (8, 7, 6, 5)), ("CONV1", ((2, 3), (8, 6)))):
-        monkeypatch.setattr(models, narrower, widths)
+        monkeypatch.setattr(scarce_nets, narrower, widths)
     rng = np.random.default_rng(0)
     images, labels = rng.random((6, 8, 8, 1), dtype=np.float32), np.eye(3, dtype=np.float32)[np.arange(6) % 3]
     found = []
@@ -108,7 +108,7 @@ def test_mixed_precision_keeps_probabilities_and_variables_in_float32(name):
 
 
 def test_another_name_or_a_single_class_is_refused():
-    with pytest.raises(ValueError, match=r"conv1 or ladder\. Received: 'fc3'"):
+    with pytest.raises(ValueError, match=r"conv1, ladder\. Received: 'fc3'"):
         models.build("fc3", (8, 8, 1), 3)
     for name in NAMES:
         with pytest.raises(ValueError, match="at least 2 classes"):
