@@ -1,4 +1,4 @@
-"""Mixes generated images into the real ones: one page per epoch, or all at once (thesis 6.3 and 6.4)."""
+"""How generated images join the real ones: a page an epoch, or all at once (thesis 6.3 and 6.4)."""
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -7,15 +7,15 @@ import numpy as np
 
 
 def page(epoch, page_size, num_generated):
-    """Chooses the generated images that join one epoch.
+    """Which generated images join one epoch.
 
     Args:
         epoch: from 0.
-        page_size: images per page; 0 for none, -1 for all.
+        page_size: images a page; 0 for none, -1 for all.
         num_generated: how many there are; pages wrap round at their end.
 
     Returns:
-        Integer array of their places among the generated images.
+        Integer array of places.
     """
     if page_size < 0:
         return np.arange(num_generated)
@@ -25,24 +25,24 @@ def page(epoch, page_size, num_generated):
 
 
 def num_used(epochs, page_size, num_generated):
-    """Counts the generated images that a whole training sees; the others need not be read."""
+    """How many of the generated images a whole training sees; the rest need not be read."""
     return num_generated if page_size < 0 else min(epochs * page_size, num_generated)
 
 
 def batches(real, generated, schedule, seed, augment=None):
-    """Yields the batches of a training, one after another, without end.
+    """The batches of a whole training, one after another, without end.
 
-    Each epoch shuffles the real images together with its page of generated ones for every pass, and makes passes until
-    it has its steps; the next epoch starts a new pass with the next page.
+    Each epoch reshuffles the real images and its page together, pass after pass, until it has its steps; the next epoch
+    starts a new pass with the next page.
 
     Args:
         real: pair of images, float32 `(num_images, height, width, channels)`, and one-hot labels
             `(num_images, num_classes)`.
-        generated: such a pair, or None if the schedule takes none. Its images are read by `images[places]`, one page at
-            a time, when the page's epoch comes.
+        generated: such a pair, or None if the schedule takes none. Its images are only asked for `images[places]`, a
+            page when its epoch comes.
         schedule: a `protocols.Schedule`.
         seed: integer seed of the shuffling.
-        augment: maps a batch of images to a batch of the same shape; None for no augmentation.
+        augment: maps a batch of images to a batch of the same shape; None for none.
 
     Yields:
         Pairs of images and labels of one optimiser step.
@@ -61,7 +61,7 @@ def batches(real, generated, schedule, seed, augment=None):
 
 
 def _rows(num_images, schedule, rng):
-    """Yields the rows of each batch without end; every pass is shuffled anew."""
+    """Endless rows of batches over reshuffled passes."""
     size = schedule.batch_size
     waiting = np.empty(0, int)
     while True:
@@ -75,7 +75,7 @@ def _rows(num_images, schedule, rng):
 
 
 def ahead(batches, count=8):
-    """Yields the batches of a generator and makes the next ones in a thread while the caller works."""
+    """Yields what the generator `batches` yields, and makes the next ones in a thread while its caller works."""
     with ThreadPoolExecutor(1) as pool:
         waiting = deque(pool.submit(next, batches, None) for _ in range(count))
         while (batch := waiting.popleft().result()) is not None:
