@@ -1,10 +1,10 @@
-"""Classic augmentation: whether the trainer waits for it, and the layer against the generator."""
+"""Measures classic augmentation: whether training waits for it, and how fast the layer is beside the generator."""
 
 import itertools
 
 import numpy as np
 
-from benchmarks.measure import Line, best, steps_a_second
+from benchmarks.measure import Line, best, steps_per_second
 from common import backend
 from images import codec, sources
 
@@ -31,7 +31,7 @@ def measure():
             stream = (batch for batch in itertools.cycle(list(itertools.islice(stream, 8))))
         training.train(model, stream, schedule, on_step=on_step, as_dataset=backend.as_dataset)
 
-    with_it, without = (32 * steps_a_second(lambda on_step, a=a: train(a, on_step)) for a in (True, False))
+    with_it, without = (32 * steps_per_second(lambda on_step, a=a: train(a, on_step)) for a in (True, False))
     detail = f"{with_it:.0f} against {without:.0f} images/s"
     yield Line(
         "augmentation", "training on ready batches / with the generator", without / with_it, "times", "~ 1", detail
@@ -45,4 +45,4 @@ def measure():
     fast = len(images) / best(lambda: augmented.predict_on_batch(images), 20)
     slow = len(images) / best(lambda: generator(images), 3)
     detail = f"{fast:.0f} against {slow:.0f} images/s, {keras.backend.backend()}"
-    yield Line("augmentation", "layer / generator, images a second", fast / slow, "times", ">= 10", detail)
+    yield Line("augmentation", "layer / generator, images per second", fast / slow, "times", ">= 10", detail)

@@ -1,4 +1,4 @@
-"""The quick grid: its wall time against its arithmetic at the machine's peak, one worker, two, and two of Dask's."""
+"""Measures the quick grid: wall time against its arithmetic at the machine's peak; one worker, two, two of Dask."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ COMPARED = 100  # steps of a classifier where schedulers are compared, for time'
 
 
 def arithmetic(root):
-    """Floating-point operations of a finished grid of one size, counted from what its folders say."""
+    """Counts the floating-point operations of a finished grid of one size from what its folders record."""
     from cnn import thesis_cnn
     from vae_aug import conv
 
@@ -42,7 +42,7 @@ def arithmetic(root):
 
 @contextlib.contextmanager
 def dask(folder):
-    """A scheduler and as many single-threaded workers as cores; yields the address."""
+    """Starts a scheduler and one single-threaded worker per core; yields the scheduler's address."""
     address_file, started = folder / "scheduler.json", []
 
     def launch(command, *flags):
