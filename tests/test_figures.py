@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from conftest import GUARD
 
+from experiments import thesis
 from experiments.thesis import figures
 from images import codec
 from report import results, statistics, style
@@ -136,7 +137,7 @@ def test_a_part_that_was_not_run_is_left_out(whole, tmp_path, kind):
 
 
 def test_an_empty_grid_has_no_figures(tmp_path):
-    assert figures.all_figures(tmp_path, results.collect(tmp_path), tmp_path / "figures") == []
+    assert figures.all_figures(tmp_path, results.collect(tmp_path, thesis.AXES), tmp_path / "figures") == []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from conftest import reproduce_here, write_digits
 from fake_grid import write_classifier
 
-from experiments import thesis
+from experiments import study, thesis
 from grid import dataset
 from report import results
 
@@ -156,29 +156,31 @@ def test_a_folder_that_is_no_grid_is_left_alone(digits, tmp_path):
 
 
 def test_quick_is_small_and_gives_way_to_flags():
-    args = thesis.parse_args(["--quick"])
-    assert (args.dataset, args.sizes, args.latent, args.seeds, args.steps) == ("digits", [50], [3], 1, 500)
-    args = thesis.parse_args(["--quick", "--steps", "20", "-path", "photographs", "--seeds", "3"])
+    args = study.parse_args(thesis.STUDY, ["--quick"])
+    assert (args.dataset, args.sizes, args.latent, args.seeds, args.steps) == ("digits", [50], [3], 1, 200)
+    args = study.parse_args(thesis.STUDY, ["--quick", "--steps", "20", "-path", "photographs", "--seeds", "3"])
     assert (args.dataset, args.path, args.steps, args.seeds, args.sizes) == (None, "photographs", 20, 3, [50])
-    args = thesis.parse_args([])
+    args = study.parse_args(thesis.STUDY, ["--quick", "--seeds", "10", "--limte", "700", "--out", "runs/thesis"])
+    assert (args.seeds, args.limte, args.out, args.steps) == (10, 700, "runs/thesis", 200)  # typed, though defaults
+    args = study.parse_args(thesis.STUDY, [])
     assert (args.dataset, args.sizes, args.latent, args.seeds) == ("mnist", [50, 100, 250, 500, 1000], [2, 3, 4, 8], 10)
     assert args.parts == ["arms", "checks", "vae-loss", "latent-spaces", "augmentation"]
 
 
 def test_classes_are_counted_before_anything_is_prepared(digits):
-    assert dataset.count_images(thesis.parse_args(["--dataset", "mnist"]))["5"] == 5421
-    counts = dataset.count_images(thesis.parse_args(["--dataset", "digits"]))
+    assert dataset.count_images(study.parse_args(thesis.STUDY, ["--dataset", "mnist"]))["5"] == 5421
+    counts = dataset.count_images(study.parse_args(thesis.STUDY, ["--dataset", "digits"]))
     assert sum(counts.values()) == 1797 - 292
-    assert "T-shirt_top" in dataset.count_images(thesis.parse_args(["--dataset", "fashion_mnist"]))
-    assert len(dataset.count_images(thesis.parse_args(["--dataset", "cifar100"]))) == 100
-    assert dataset.count_images(thesis.parse_args(["-path", str(digits)])) == {"0": 8, "1": 8, "2": 8}
+    assert "T-shirt_top" in dataset.count_images(study.parse_args(thesis.STUDY, ["--dataset", "fashion_mnist"]))
+    assert len(dataset.count_images(study.parse_args(thesis.STUDY, ["--dataset", "cifar100"]))) == 100
+    assert dataset.count_images(study.parse_args(thesis.STUDY, ["-path", str(digits)])) == {"0": 8, "1": 8, "2": 8}
 
 
 def test_the_lead_says_what_generated_images_gained(tmp_path):
     for seed, plain, with_images in ((42, 0.70, 0.72), (43, 0.74, 0.80)):
         write_classifier(tmp_path, "cnn", 50, seed, plain)
         write_classifier(tmp_path, "vae", 50, seed, with_images, latent=3)
-    frame = results.collect(tmp_path)
+    frame = results.collect(tmp_path, thesis.AXES)
     assert thesis.lead({"fair": frame}) == [
         "In the fair protocol generated images add +4.0 points of macro F1 to the plain CNN (2 pairs, 95 % interval "
         "+2.0 to +6.0)."
