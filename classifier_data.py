@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-import runtime
 import scarce
 from cnn import injection
-from images import folders, splits
+from common import backend
+from images import albums, codec, folders, selection
 
 
 def choose_files(args):
@@ -16,15 +16,15 @@ def choose_files(args):
     train, test = folders.list_images(train_root), folders.list_images(test_root)
     folders.check_same_classes(train, test, train_root, test_root)
     if args.subset:
-        train = splits.load_list(args.subset, train, "subset")
+        train = selection.load_list(args.subset, train, "subset")
     else:
-        train = splits.draw_subset(train, args.limtr, args.seed)
-    return train, splits.draw_subset(test, args.limte, args.seed)
+        train = selection.draw_subset(train, args.limtr, args.seed)
+    return train, selection.draw_subset(test, args.limte, args.seed)
 
 
 def list_generated(root, class_names, seed):
     """The generated images in the order in which pages take them, shuffled over the classes: paths and labels."""
-    files = folders.list_names(root)
+    files = folders.list_paths(root)
     for name in files:
         if (Path(root) / name / "decoder.keras").exists():
             raise ValueError(f"{Path(root) / name}: holds a model, not generated images; generate.py makes them")
@@ -33,13 +33,13 @@ def list_generated(root, class_names, seed):
                 f"{Path(root) / name}: class {name!r} is not in the data (there are {', '.join(class_names)})"
             )
     missing = [name for name in class_names if not files.get(name)]
-    paths = [f"{root}/{name}/{file}" for name, names in files.items() for file in names]
-    labels = np.repeat([class_names.index(name) for name in files], [len(names) for names in files.values()])
+    paths = [path for class_paths in files.values() for path in class_paths]
+    labels = np.repeat([class_names.index(name) for name in files], [len(paths) for paths in files.values()])
     if not paths:
         raise ValueError(f"{root}: no images in it")
     if missing:
         print(f"{root}: no generated images of class {', '.join(missing)}")
-    order = np.random.default_rng(runtime.derive_seed(seed, "pages")).permutation(len(paths))
+    order = np.random.default_rng(backend.derive_seed(seed, "pages")).permutation(len(paths))
     return [paths[k] for k in order], labels[order]
 
 
@@ -56,18 +56,18 @@ def read(args, plan):
     """
     train_files, test_files = choose_files(args)
     class_names = list(train_files)
-    real = folders.read_classes(train_files, args.size, args.color)
-    test = folders.read_classes(test_files, args.size, args.color)
+    real = albums.read_classes(train_files, args.size, args.color)
+    test = albums.read_classes(test_files, args.size, args.color)
     shapes = {Path(args.path) / part: x.shape[1:] for part, (x, _) in (("train", real), ("test", test))}
     paths, labels = list_generated(args.vae, class_names, args.seed) if args.vae else ([], [])
     schedule = plan(args, len(real[0]), len(paths))
     used = injection.num_used(schedule.epochs, schedule.page_size, len(paths))
     generated = None
     if used:
-        album = folders.Album(paths[:used], args.size, args.color)
+        album = albums.Album(paths[:used], args.size, args.color)
         generated = scarce.binary_album(args, album, args.vae), labels[:used]
         shapes[args.vae] = album.shape[1:]
-    folders.check_same_shape(shapes)
+    codec.check_same_shape(shapes)
     real = scarce.binary(args, real[0], Path(args.path) / "train"), real[1]
     test = scarce.binary(args, test[0], Path(args.path) / "test"), test[1]
     return schedule, train_files, real, test, generated, scarce.read(args, real[0].shape[1:])
@@ -75,4 +75,4 @@ def read(args, plan):
 
 def as_batch(images, labels, num_classes):
     """uint8 images and integer labels as the network takes them: float32 in [0, 1] and one-hot float32."""
-    return folders.to_float(images), np.eye(num_classes, dtype=np.float32)[labels]
+    return codec.to_float(images), np.eye(num_classes, dtype=np.float32)[labels]

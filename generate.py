@@ -16,12 +16,9 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-import cli
 import generate_chains
-import plots
-import runs
-import runtime
-from images import folders
+from common import backend, cli, plots, runs
+from images import codec, folders
 from vae_aug import sampling
 
 BATCH_SIZE = 100  # small enough for the decoder's activations to stay in a processor's cache
@@ -58,7 +55,7 @@ def parse_args(argv=None):
     )
     chain.add_argument("--thin", type=cli.positive, metavar="N", help="keep every N-th state (default: 1)")
     chain.add_argument("--expectation", action="store_true", help="write E[x | h] as grey levels, not binary samples")
-    runtime.add_arguments(parser)
+    backend.add_arguments(parser)
     args = parser.parse_args(argv)
     if args.sampler == "chain":
         if len(args.models) > 1:
@@ -183,12 +180,12 @@ def main(argv=None):
         print(f"{args.out} is done already: {args.count} images of each of {len(models)} classes")
         return
 
-    runtime.configure(args.seed, args.devices, args.deterministic)
+    backend.configure(args.seed, args.devices, args.deterministic)
     import keras
 
     shown, decoder = [], None
     bar = cli.progress(total=args.count * len(models), unit="image")
-    with runs.writing(args.out, settings, fingerprints) as folder, folders.Writer() as write, bar:
+    with runs.writing(args.out, settings, fingerprints) as folder, codec.Writer() as write, bar:
         for name, (place, model) in models.items():
             bar.set_description(name)
             path = place / "decoder.keras"
@@ -196,10 +193,10 @@ def main(argv=None):
                 decoder = keras.saving.load_model(path, compile=False)
             else:
                 decoder.load_weights(path)  # they are of one kind, so the traced graph stays
-            rng = np.random.default_rng(runtime.derive_seed(args.seed, name))
+            rng = np.random.default_rng(backend.derive_seed(args.seed, name))
             z = draw_latents(args, place, model["latent_dim"], rng)
             for start in range(0, args.count, BATCH_SIZE):
-                images = folders.to_uint8(decoder.predict_on_batch(z[start : start + BATCH_SIZE]))
+                images = codec.to_uint8(decoder.predict_on_batch(z[start : start + BATCH_SIZE]))
                 write(folder / name, range(start + 1, start + 1 + len(images)), images)
                 bar.update(len(images))
                 if start == 0:

@@ -4,12 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
-import plots
-import runs
-import runtime
-from images import folders, splits
-from vae_aug import saved
+from common import backend, cli, plots, runs, saved
+from images import albums, codec, folders, selection
 
 
 def read_starts(args, model):
@@ -23,12 +19,12 @@ def read_starts(args, model):
     for name, paths in files.items():
         if len(paths) < max(args.labelled, 1):
             raise ValueError(f"--labelled {args.labelled}: {root / name} has {len(paths)} images")
-    chosen = splits.draw_subset(files, args.labelled, args.seed)
-    images, labels = folders.read_classes(chosen, model.settings["size"], model.settings["color"])
+    chosen = selection.draw_subset(files, args.labelled, args.seed)
+    images, labels = albums.read_classes(chosen, model.settings["size"], model.settings["color"])
     if list(images.shape[1:]) != model.settings["image_shape"]:
         raise ValueError(
-            f"{root}: {folders.describe(images.shape[1:])}, but {model.path} learned from "
-            f"{folders.describe(model.settings['image_shape'])}"
+            f"{root}: {codec.describe(images.shape[1:])}, but {model.path} learned from "
+            f"{codec.describe(model.settings['image_shape'])}"
         )
     return images, labels, list(chosen)
 
@@ -48,14 +44,14 @@ def write_chains(folder, args, chains, labels, class_names, bar):
     leaders = np.flatnonzero(places == 0)
     shown = np.unique(np.geomspace(1, quotas.max(), 19).round().astype(int))
     sheet = np.zeros((len(class_names), min(10, args.count), *chains.starts.shape[1:]), np.uint8)
-    strips = [folders.to_uint8(chains.starts[leaders])]
+    strips = [codec.to_uint8(chains.starts[leaders])]
     for state in range(1, quotas.max() + 1):
-        images = folders.to_uint8(chains.next(len(labels))[0])
+        images = codec.to_uint8(chains.next(len(labels))[0])
         if state in shown:
             strips.append(images[leaders])
         for row in np.flatnonzero(quotas >= state):
             number = firsts[row] + state
-            folders.write_images(folder / class_names[labels[row]], [number], images[row : row + 1])
+            codec.write_images(folder / class_names[labels[row]], [number], images[row : row + 1])
             if number <= sheet.shape[1]:
                 sheet[labels[row], number - 1] = images[row]
         bar.update(int(np.sum(quotas >= state)))
@@ -69,20 +65,20 @@ def run(args):
     images, labels, class_names = read_starts(args, model)
     settings = {name: getattr(args, name) for name in ("count", "sampler", "labelled", "chain_length", "thin")}
     settings |= {"expectation": args.expectation, "seed": args.seed, "classes": class_names}
-    data = {"model": model.sha256, "starts": folders.fingerprint(images, labels)}
+    data = {"model": model.sha256, "starts": albums.fingerprint(images, labels)}
     if runs.finished(args.out, settings, data):
         print(f"{args.out} is done already: {args.count} images of each of {len(class_names)} classes")
         return
-    starts = folders.binarise(images, args.path)
-    runtime.configure(args.seed, args.devices, args.deterministic)
-    from vae_aug import chains  # Keras, once the runtime is configured
+    starts = albums.binarise(images, args.path)
+    backend.configure(args.seed, args.devices, args.deterministic)
+    from vae_aug import chains  # Keras, once the back end is configured
 
     length = args.chain_length or args.count * args.thin
     walk = chains.Chains(
-        chains.load(*args.models),
+        saved.load(*args.models),
         starts,
         length,
-        runtime.derive_seed(args.seed, "chains"),
+        backend.derive_seed(args.seed, "chains"),
         args.thin,
         args.expectation,
     )

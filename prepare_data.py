@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
-import runs
-from images import folders, sources, splits
+from common import cli, runs
+from images import albums, codec, folders, selection, sources, splits
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 MARKER = "dataset.json"
@@ -41,9 +40,9 @@ def load_arrays(args):
         return sources.from_npz(args.source)
     if args.dataset == "digits":
         return sources.digits(args.seed, args.test_fraction)
-    import runtime
+    from common import backend
 
-    (x_train, y_train), (x_test, y_test) = runtime.load_keras_dataset(args.dataset)
+    (x_train, y_train), (x_test, y_test) = backend.load_keras_dataset(args.dataset)
     return sources.checked(args.dataset, x_train, y_train, x_test, y_test, sources.CLASS_NAMES.get(args.dataset))
 
 
@@ -65,7 +64,7 @@ def array_parts(dataset, limits):
 def folder_parts(root, test_fraction, seed, limits):
     """Yields (part, class name, file names, images) from class folders, split by `seed`. Images keep their sizes."""
     chosen = []
-    for name, paths in splits.draw_subset(folders.list_images(root), -1, seed).items():
+    for name, paths in selection.draw_subset(folders.list_images(root), -1, seed).items():
         try:
             train, test = splits.split(paths, test_fraction, seed)
         except ValueError as error:
@@ -74,7 +73,7 @@ def folder_parts(root, test_fraction, seed, limits):
         for part, files in (("train", train), ("test", test)):
             files = sorted(files[: limits[part]] if limits[part] > 0 else files)
             chosen.append((part, name, files, [path.stem if stems_differ else path.name for path in files]))
-    images = iter(folders.read_list([path for _, _, files, _ in chosen for path in files]))
+    images = iter(albums.read_list([path for _, _, files, _ in chosen for path in files]))
     for part, name, files, names in chosen:
         yield part, name, names, [next(images) for _ in files]
 
@@ -97,14 +96,14 @@ def main(argv=None):
         "shape": list(shapes.pop()) if len(shapes) == 1 else "differing",
         "classes": list(counts["train"]),
     }
-    data = {"sha256": folders.fingerprint(*(image for _, _, _, images in parts for image in images))}
+    data = {"sha256": albums.fingerprint(*(image for _, _, _, images in parts for image in images))}
     total = sum(sum(part.values()) for part in counts.values())
     if runs.finished(args.out, settings, data, MARKER):
         print(f"{args.out} is done: {total} images")
         return
     with runs.writing(args.out, settings, data, MARKER) as folder, cli.progress(total=total, unit="image") as bar:
         for part, name, names, images in parts:
-            folders.write_images(folder / part / name, names, images)
+            codec.write_images(folder / part / name, names, images)
             bar.update(len(images))
     print(f"{args.out}: {total} images in {len(counts['train'])} classes, shape {settings['shape']}")
 

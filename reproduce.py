@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-import cli
+from common import cli
 
 PAPERS = ("thesis", "scarce")
 

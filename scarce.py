@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-import cli
-import runtime
 from cnn import labelling
-from images import folders, splits
-from vae_aug import saved
+from common import backend, cli, saved
+from images import albums, codec, folders, selection
 
 MODELS = ("thesis", "fc1", "fc2", "conv1", "ladder")
 
@@ -84,44 +82,31 @@ def read(args, image_shape):
     chain, unlabelled = saved.find(args.chain) if args.chain else None, None
     if chain and tuple(chain.settings["image_shape"]) != tuple(image_shape):
         raise ValueError(
-            f"{chain.path}: learned from {folders.describe(chain.settings['image_shape'])} images, but "
-            f"{Path(args.path) / 'train'} is {folders.describe(image_shape)}"
+            f"{chain.path}: learned from {codec.describe(chain.settings['image_shape'])} images, but "
+            f"{Path(args.path) / 'train'} is {codec.describe(image_shape)}"
         )
     if args.unlabelled:
         files = folders.list_unlabelled(args.unlabelled)
-        files = splits.draw_subset(files, args.unlabelled_images or -1, args.seed)
+        files = selection.draw_subset(files, args.unlabelled_images or -1, args.seed)
         paths = [path for part in files.values() for path in part]
         if len(paths) < 2:
             raise ValueError(f"{args.unlabelled}: {len(paths)} images in it, the ladder network needs at least 2")
-        unlabelled = binary(args, folders.read_images(paths, args.size, args.color), args.unlabelled)
-        folders.check_same_shape({Path(args.path) / "train": image_shape, args.unlabelled: unlabelled.shape[1:]})
+        unlabelled = binary(args, albums.read_images(paths, args.size, args.color), args.unlabelled)
+        codec.check_same_shape({Path(args.path) / "train": image_shape, args.unlabelled: unlabelled.shape[1:]})
     return Extras(chain, unlabelled)
 
 
 def binary(args, images, source):
     """uint8 images as `--binarise` asks for them, uint8."""
-    return folders.to_uint8(folders.binarise(images, source)) if args.binarise else images
-
-
-class BinaryAlbum:
-    """An album of binary images: float32 of 0 and 1."""
-
-    def __init__(self, album):
-        self.album, self.shape, self.fingerprint = album, album.shape, album.fingerprint
-
-    def __len__(self):
-        return len(self.album)
-
-    def __getitem__(self, places):
-        return (self.album[places] > 0.5).astype(np.float32)
+    return codec.to_uint8(albums.binarise(images, source)) if args.binarise else images
 
 
 def binary_album(args, album, source):
-    """A `folders.Album` as `--binarise` asks for it."""
+    """An album as `--binarise` asks for it."""
     if not args.binarise:
         return album
     print(f"{source}: generated images binarised at 0.5")
-    return BinaryAlbum(album)
+    return albums.BinaryAlbum(album)
 
 
 def settings(args):
@@ -140,7 +125,7 @@ def settings(args):
 
 def fingerprints(extras):
     found = {} if extras.chain is None else {"chain": extras.chain.sha256}
-    return found if extras.unlabelled is None else {**found, "unlabelled": folders.fingerprint(extras.unlabelled)}
+    return found if extras.unlabelled is None else {**found, "unlabelled": albums.fingerprint(extras.unlabelled)}
 
 
 class Joined(NamedTuple):
@@ -172,12 +157,12 @@ def join(args, epochs, extras, model, images, labels, batches, augment):
     if extras.unlabelled is not None:
         from cnn import ladder
 
-        unlabelled, seed = folders.to_float(extras.unlabelled), runtime.derive_seed(args.seed, "unlabelled")
+        unlabelled, seed = codec.to_float(extras.unlabelled), backend.derive_seed(args.seed, "unlabelled")
         return Joined(ladder.batches(batches, unlabelled, seed), [ladder.pace(epochs)], None)
     from vae_aug import chains
 
-    starts = folders.binarise(images, Path(args.path) / "train")
-    walk = chains.Chains(chains.load(args.chain), starts, args.chain_length, runtime.derive_seed(args.seed, "chains"))
+    starts = albums.binarise(images, Path(args.path) / "train")
+    walk = chains.Chains(saved.load(args.chain), starts, args.chain_length, backend.derive_seed(args.seed, "chains"))
     joined = labelling.Labelling(walk, labels, args.labels, model.predict_on_batch, augment)
     return Joined(joined.batches(batches), [], joined)
 

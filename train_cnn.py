@@ -19,13 +19,10 @@ from pathlib import Path
 import numpy as np
 
 import classifier_data
-import cli
-import plots
-import runs
-import runtime
 import scarce
-from cnn import injection, lessons, metrics, protocols
-from images import folders, splits
+from cnn import injection, metrics, presets, protocols
+from common import backend, cli, plots, runs
+from images import albums, selection
 
 
 def parse_args(argv=None):
@@ -81,7 +78,7 @@ def parse_args(argv=None):
     parser.add_argument("--tensorboard", metavar="DIR", help="write TensorBoard logs to DIR")
     parser.add_argument("--out", help="run folder (default: runs/<arm>-<protocol>-<limtr>-seed<seed>)")
     cli.add_image_arguments(parser)
-    runtime.add_arguments(parser)
+    backend.add_arguments(parser)
     args = parser.parse_args(argv)
     if args.protocol == "published" and args.steps and not scarce.is_scarce(args):
         parser.error("--steps: the published protocol sets its own steps; they go with --protocol fair")
@@ -122,8 +119,8 @@ def show(result, report, out):
 
 def fit(args, schedule, real, test, generated, extras, num_classes):
     """Builds, trains and tests the network: the model, its history, the epoch kept, probabilities, chain facts."""
-    scope = runtime.configure(args.seed, args.devices, args.deterministic, args.precision)
-    import keras  # and what needs it, once the runtime is configured
+    scope = backend.configure(args.seed, args.devices, args.deterministic, args.precision)
+    import keras  # and what needs it, once the back end is configured
 
     from cnn import augmentation, models, training
     from cnn.affine import RandomAffine
@@ -134,16 +131,16 @@ def fit(args, schedule, real, test, generated, extras, num_classes):
         album, labels = generated
         images = album[range(len(album))] if schedule.page_size < 0 else album  # all at once, or a page an epoch
         generated = images, np.eye(num_classes, dtype=np.float32)[labels]
-    in_graph, augment, seed = args.augmenter == "graph", None, runtime.derive_seed(args.seed, "augmentation")
+    in_graph, augment, seed = args.augmenter == "graph", None, backend.derive_seed(args.seed, "augmentation")
     if schedule.augmented and not in_graph:
-        settings = lessons.SUITABLE if args.bad is None else lessons.inexpert(args.bad)
+        settings = presets.SUITABLE if args.bad is None else presets.inexpert(args.bad)
         augment = augmentation.Augmentation(real[0], seed, settings)
-    batches = injection.batches(real, generated, schedule, runtime.derive_seed(args.seed, "batches"), augment)
+    batches = injection.batches(real, generated, schedule, backend.derive_seed(args.seed, "batches"), augment)
     with scope():
         network = model = models.build(args.model, real[0].shape[1:], num_classes, args.noise)
         if in_graph:
             model = keras.Sequential(
-                [keras.Input(real[0].shape[1:]), RandomAffine(**lessons.SUITABLE, seed=seed), network]
+                [keras.Input(real[0].shape[1:]), RandomAffine(**presets.SUITABLE, seed=seed), network]
             )
         training.compile_classifier(model, 1 if args.chain else schedule.steps_per_epoch)
     joined = scarce.join(args, schedule.epochs, extras, model, pixels, real[1], batches, augment)
@@ -159,7 +156,7 @@ def fit(args, schedule, real, test, generated, extras, num_classes):
             int(args.v),
             bar.update,
             in_step=bool(joined.labelling),
-            as_dataset=runtime.as_dataset,
+            as_dataset=backend.as_dataset,
         )
     probabilities = network.predict(test[0], batch_size=training.EVALUATION_BATCH, verbose=0)
     return network, history, kept, probabilities, scarce.facts(args, extras, joined)
@@ -198,7 +195,7 @@ def main(argv=None):
     }
     if args.augmenter != "generator":
         settings["augmenter"] = args.augmenter
-    data = {"train": folders.fingerprint(*real), "test": folders.fingerprint(*test)}
+    data = {"train": albums.fingerprint(*real), "test": albums.fingerprint(*test)}
     if generated:
         data["generated"] = generated[0].fingerprint(generated[1])
     data |= scarce.fingerprints(extras)
@@ -228,7 +225,7 @@ def main(argv=None):
             "confusion": metrics.confusion(probabilities, test[1]).tolist(),
         }
         model.save(folder / "model.keras")
-        splits.save_list(folder / "subset.json", subset=train_files)
+        selection.save_list(folder / "subset.json", subset=train_files)
         save_result(folder, result, report, history)
     show(result, report, out)
 

@@ -13,11 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import cli
-import plots
-import runs
-import runtime
-from images import folders, splits
+from common import backend, cli, plots, runs
+from images import albums, codec, folders, selection
 
 # The paper names neither hidden units, nor optimiser, nor how far a bad and a good RBM converge. Deviation 17: these
 # were chosen by looking at samples (fig. 3). After 200 updates a chain had forgotten its digit within ten steps; after
@@ -57,7 +54,7 @@ def parse_args(argv=None):
     )
     add("--batch", type=cli.positive, help="images an update, and persistent chains (default: a tenth of the images)")
     cli.add_image_arguments(parser)
-    runtime.add_arguments(parser)
+    backend.add_arguments(parser)
     args = parser.parse_args(argv)
     for name, value in PRESETS[args.preset].items():
         if getattr(args, name) is None:
@@ -70,25 +67,25 @@ def choose_files(args):
     root = Path(args.path) / "train" if (Path(args.path) / "train").is_dir() else Path(args.path)
     files = folders.list_images(root)
     if args.subset:
-        chosen = splits.load_list(args.subset, files, "subset")
+        chosen = selection.load_list(args.subset, files, "subset")
     else:
         for name, paths in files.items():
             if len(paths) < max(args.images, 1):
                 raise ValueError(f"{root / name}: {len(paths)} images, at least {max(args.images, 1)} are needed")
-        chosen = splits.draw_subset(files, args.images, args.seed)
+        chosen = selection.draw_subset(files, args.images, args.seed)
     counts = {name: len(paths) for name, paths in chosen.items()}
-    return chosen, splits.next_in_order(files, chosen, counts, args.seed)
+    return chosen, selection.next_in_order(files, chosen, counts, args.seed)
 
 
 def read_images(args, chosen, heldout):
     """Both parts as read, uint8 `(num_images, height, width, channels)`, and the labels of the first."""
-    images, labels = folders.read_classes(chosen, args.size, args.color)
+    images, labels = albums.read_classes(chosen, args.size, args.color)
     paths = [path for class_paths in heldout.values() for path in class_paths]
     if not paths:
         print(f"{args.path}: no images are left to watch; the monitors have no held-out ones")
         return images, labels, images[:0]
-    watched = folders.read_images(paths, args.size, args.color)
-    folders.check_same_shape({paths[0]: watched.shape[1:], f"{args.path}, training": images.shape[1:]})
+    watched = albums.read_images(paths, args.size, args.color)
+    codec.check_same_shape({paths[0]: watched.shape[1:], f"{args.path}, training": images.shape[1:]})
     return images, labels, watched
 
 
@@ -111,7 +108,7 @@ def save_pictures(folder, model, history, images, seed):
     starts = spread(images, 50)
     samples, _ = chains.Chains(model, starts, 1, seed).next(len(starts))
     rows = [part[k : k + 10] for k in range(0, len(starts), 10) for part in (starts, samples)]
-    plots.contact_sheet(folder / "samples.png", folders.to_uint8(np.concatenate(rows)), columns=min(10, len(starts)))
+    plots.contact_sheet(folder / "samples.png", codec.to_uint8(np.concatenate(rows)), columns=min(10, len(starts)))
 
 
 def main(argv=None):
@@ -129,18 +126,18 @@ def main(argv=None):
         "seed": args.seed,
         "deterministic": args.deterministic,
     }
-    data = {"images": folders.fingerprint(images, labels), "heldout": folders.fingerprint(watched)}
+    data = {"images": albums.fingerprint(images, labels), "heldout": albums.fingerprint(watched)}
     if runs.finished(args.out, settings, data):
         print(f"{args.out} is done already")
         return
 
-    images = folders.binarise(images, args.path)
-    watched = folders.binarise(watched, f"{args.path}, held out")
-    runtime.configure(args.seed, args.devices, args.deterministic)
-    from vae_aug import rbm_training  # Keras, once the runtime is configured
+    images = albums.binarise(images, args.path)
+    watched = albums.binarise(watched, f"{args.path}, held out")
+    backend.configure(args.seed, args.devices, args.deterministic)
+    from vae_aug import rbm_training  # Keras, once the back end is configured
 
-    seed = runtime.derive_seed(args.seed, "rbm")
-    runtime.set_seeds(seed)
+    seed = backend.derive_seed(args.seed, "rbm")
+    backend.set_seeds(seed)
     model = rbm_training.build(
         images,
         args.hidden,
@@ -158,7 +155,7 @@ def main(argv=None):
         model.save(folder / "rbm.keras", include_optimizer=False)
         history = pd.DataFrame(history)
         history.to_csv(folder / "monitors.csv", index=False)
-        splits.save_list(folder / "split.json", subset=chosen, heldout=heldout)
+        selection.save_list(folder / "split.json", subset=chosen, heldout=heldout)
         save_pictures(folder, model, history, watched if len(watched) else images, seed)
     last = history.iloc[-1]
     print(

@@ -19,12 +19,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import cli
 import generate
-import plots
-import runs
-import runtime
-from images import folders, splits
+from common import backend, cli, plots, runs
+from images import albums, codec, folders, selection, splits
 
 JOINT = "joint"
 VALIDATION = 0.16  # share of a class' images that validate (thesis 4.2.1)
@@ -60,7 +57,7 @@ def parse_args(argv=None):
     parser.add_argument("--gen", metavar="DIR", help="write new images to DIR too, as generate.py does")
     parser.add_argument("--count", type=cli.positive, help="images a class in DIR (default: 2500)")
     cli.add_image_arguments(parser)
-    runtime.add_arguments(parser)
+    backend.add_arguments(parser)
     args = parser.parse_args(argv)
     if args.images == 1 and not args.train_on_all:
         parser.error("--images 1: at least 2 are needed, one to learn from and one to validate (or --train-on-all)")
@@ -96,7 +93,7 @@ def choose_files(args):
             raise ValueError(f"--part {which}/{shares}: {root} has {len(files)} classes")
         files = {name: files[name] for name in np.array_split(list(files), shares)[which - 1].tolist()}
     if args.subset:
-        chosen = splits.load_list(args.subset, files, "subset")
+        chosen = selection.load_list(args.subset, files, "subset")
         for name, paths in chosen.items():
             if len(paths) < fewest:
                 raise ValueError(f"{args.subset}: 1 image of class {name!r}, at least 2 are needed")
@@ -104,11 +101,11 @@ def choose_files(args):
         for name, paths in files.items():
             if len(paths) < max(args.images, fewest):
                 raise ValueError(f"{root / name}: {len(paths)} images, at least {max(args.images, fewest)} are needed")
-        chosen = splits.draw_subset(files, args.images, args.seed)
+        chosen = selection.draw_subset(files, args.images, args.seed)
     spare = {}
     if args.train_on_all:
         counts = {name: math.ceil(VALIDATION * len(paths)) for name, paths in chosen.items()}
-        spare = splits.next_in_order(files, chosen, counts, args.seed)
+        spare = selection.next_in_order(files, chosen, counts, args.seed)
     return {JOINT: chosen} if args.joint else {name: {name: paths} for name, paths in chosen.items()}, spare
 
 
@@ -127,7 +124,7 @@ def read_job(args, name, files, spare):
     """Reads one model's images and settles its settings."""
     per_class = sum(map(len, files.values())) / len(files)
     every = {label: paths + spare.get(label, []) for label, paths in files.items()}
-    images, labels = folders.read_classes(every, args.size, args.color)
+    images, labels = albums.read_classes(every, args.size, args.color)
     train, validation = divide(args, files, spare, labels)
     settings = {
         "architecture": args.architecture,
@@ -147,12 +144,12 @@ def read_job(args, name, files, spare):
         "name": name,
         "folder": Path(args.out) / name,
         "files": every,
-        "images": folders.binarise(images, f"{args.path}, {name}") if args.binarise else folders.to_float(images),
+        "images": albums.binarise(images, f"{args.path}, {name}") if args.binarise else codec.to_float(images),
         "labels": labels,
         "train": train,
         "validation": validation,
         "settings": settings,
-        "data": {"images": folders.fingerprint(images, labels)},
+        "data": {"images": albums.fingerprint(images, labels)},
     }
 
 
@@ -177,7 +174,7 @@ def save_model(folder, job, model, history):
     paths = np.array([path for class_paths in job["files"].values() for path in class_paths], dtype=object)
     drawn = train if settings.get("train_on_all") else np.arange(len(paths))
     parts = {"subset": drawn, "train": train, "validation": job["validation"]}
-    splits.save_list(
+    selection.save_list(
         folder / "split.json",
         **{
             part: {name: list(paths[rows[job["labels"][rows] == k]]) for k, name in enumerate(job["files"])}
@@ -188,16 +185,16 @@ def save_model(folder, job, model, history):
     plots.curves(folder / "loss.png", table, [(f"loss ({unit(settings)})", ["loss", "val_loss"])])
     shown = images[train][:10]
     pairs = np.concatenate([shown, decoder.predict(z_mean[:10], verbose=0)])
-    plots.contact_sheet(folder / "reconstructions.png", folders.to_uint8(pairs), columns=len(shown))
+    plots.contact_sheet(folder / "reconstructions.png", codec.to_uint8(pairs), columns=len(shown))
     if settings["latent_dim"] in (2, 3):
         title = f"{job['name']}: where the encoder puts {len(train)} training images"
         plots.latent_space(folder / "latent.png", z_mean, job["labels"][train], settings["classes"], title)
     if settings["architecture"] != "autoencoder":
         z = sampling.uniform(100, settings["latent_dim"], np.random.default_rng(settings["seed"]))
-        samples = folders.to_uint8(decoder.predict(z, verbose=0))
+        samples = codec.to_uint8(decoder.predict(z, verbose=0))
         plots.contact_sheet(folder / "samples.png", samples, columns=10)
         if settings["latent_dim"] == 2:
-            grid = folders.to_uint8(decoder.predict(sampling.sweep(15), verbose=0))
+            grid = codec.to_uint8(decoder.predict(sampling.sweep(15), verbose=0))
             plots.contact_sheet(folder / "sweep.png", grid, columns=15, gap=0)
 
 
@@ -219,7 +216,7 @@ def train(args):
     runs.refuse_overlap(args.out, args.path)
     chosen, spare = choose_files(args)
     jobs = [read_job(args, name, files, spare) for name, files in chosen.items()]
-    folders.check_same_shape({f"{args.path}, class {job['name']}": job["settings"]["image_shape"] for job in jobs})
+    codec.check_same_shape({f"{args.path}, class {job['name']}": job["settings"]["image_shape"] for job in jobs})
     todo = [job for job in jobs if not runs.finished(job["folder"], job["settings"], job["data"])]
     if len(todo) < len(jobs):
         print(f"{args.out}: {len(jobs) - len(todo)} of {len(jobs)} models are done already")
@@ -229,20 +226,20 @@ def train(args):
     if unwatched:
         print(f"{args.path}: no images are left to validate {', '.join(unwatched)}; their training images do")
 
-    runtime.configure(args.seed, args.devices, args.deterministic)
-    from vae_aug import training  # Keras, once the runtime is configured
+    backend.configure(args.seed, args.devices, args.deterministic)
+    from vae_aug import training  # Keras, once the back end is configured
 
     model = None
     with cli.progress(total=sum(job["settings"]["epochs"] for job in todo), unit="epoch") as bar:
         for job in todo:
             settings = job["settings"]
             bar.set_description(job["name"])
-            seed = runtime.derive_seed(args.seed, job["name"])
-            runtime.set_seeds(seed)
+            seed = backend.derive_seed(args.seed, job["name"])
+            backend.set_seeds(seed)
             if model is None:
                 names = ("architecture", "image_shape", "latent_dim", "objective")
                 model = training.build(*(settings[name] for name in names), seed)
-                run_epochs = training.epochs_in_graph(model, runtime.in_graph)
+                run_epochs = training.epochs_in_graph(model, backend.in_graph)
             else:
                 training.restart(model, seed)
             with runs.writing(job["folder"], settings, job["data"]) as folder:

@@ -9,9 +9,8 @@ import importlib
 import json
 import sys
 
-import cli
-import runs
 from benchmarks.measure import Line, printed
+from common import cli, runs
 
 SUBJECTS = "stage_one vae_training classifier augmentation gibbs memory growth precision grid".split()
 

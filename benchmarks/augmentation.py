@@ -4,21 +4,21 @@ import itertools
 
 import numpy as np
 
-import runtime
 from benchmarks.measure import Line, best, steps_a_second
-from images import folders, sources
+from common import backend
+from images import codec, sources
 
 
 def measure():
-    runtime.configure(42)
+    backend.configure(42)
     import keras
 
     from cnn import augmentation, injection, models, protocols, training
     from cnn.affine import RandomAffine
-    from cnn.lessons import SUITABLE
+    from cnn.presets import SUITABLE
 
     data = sources.digits(seed=0)
-    images = folders.to_float(data.x_train[:320, ..., None])
+    images = codec.to_float(data.x_train[:320, ..., None])
     real = images, np.eye(10, dtype=np.float32)[data.y_train[:320]]
     generator = augmentation.Augmentation(images, 0)
     model = models.build_thesis_cnn(images.shape[1:], 10)
@@ -29,7 +29,7 @@ def measure():
         stream = injection.batches(real, None, schedule, 0, generator)
         if not augment:  # the same work for the network, and none for the generator
             stream = (batch for batch in itertools.cycle(list(itertools.islice(stream, 8))))
-        training.train(model, stream, schedule, on_step=on_step, as_dataset=runtime.as_dataset)
+        training.train(model, stream, schedule, on_step=on_step, as_dataset=backend.as_dataset)
 
     with_it, without = (32 * steps_a_second(lambda on_step, a=a: train(a, on_step)) for a in (True, False))
     detail = f"{with_it:.0f} against {without:.0f} images/s"

@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 
-import runtime
 from benchmarks.measure import Line, best, child, last_json, operations, peak, steps_a_second
+from common import backend
 
 STEPS, TEST = 240, 500
 FEW, PUBLISHED_TEST = 50, 7000
@@ -21,7 +21,7 @@ TARGETS = {"float32": ">= 0.90", "mixed_bfloat16": ">= 0.75"}
 
 def rates(precision):
     """Images a second: as train_cnn.py trains and evaluates, and the peak."""
-    runtime.configure(42, precision=precision)
+    backend.configure(42, precision=precision)
     from cnn import injection, models, protocols, training
 
     rng = np.random.default_rng(0)
@@ -38,7 +38,7 @@ def rates(precision):
             injection.batches((images, labels), None, schedule, 0),
             schedule,
             on_step=on_step,
-            as_dataset=runtime.as_dataset,
+            as_dataset=backend.as_dataset,
         )
 
     rate = {"train": 32 * steps_a_second(train)}
@@ -64,7 +64,7 @@ def published_epoch(arm, train, num_test):
     batches = injection.batches(train, None, schedule, 0, augment)
     test = [np.resize(array, (num_test, *array.shape[1:])) for array in train]
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
-    training.train(model, batches, schedule, test, [clock], as_dataset=runtime.as_dataset)
+    training.train(model, batches, schedule, test, [clock], as_dataset=backend.as_dataset)
     return np.diff(ends).min()
 
 

@@ -5,15 +5,15 @@ The products of a step are batch x 784 by 784 x hidden and back; random numbers,
 
 import numpy as np
 
-import runtime
 from benchmarks.measure import Line, best, peak
+from common import backend
 
 BATCH, STEPS, REPEATS = 1000, 5, 25
 HIDDEN = (500, 1000)
 
 
 def measure():
-    runtime.configure(42)
+    backend.configure(42)
     from vae_aug.chains import Steps
     from vae_aug.rbm import RBM
 

@@ -9,8 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import runs
 from benchmarks.measure import ROOT, Line, child, operations, peak
+from common import runs
 
 WORKERS = os.cpu_count() or 1
 COMPARED = 100  # steps of a classifier where schedulers are compared, for time's sake
@@ -76,9 +76,9 @@ def measure():
         loky, one = quick("loky", *few, "--jobs", WORKERS), quick("one", *few, "--jobs", 1)
         with dask(folder) as address:
             cluster = quick("dask", *few, "--scheduler", address)
-        import runtime
+        from common import backend
 
-        runtime.configure(42)
+        backend.configure(42)
         work, fastest = arithmetic(folder / "whole"), peak("float32")
     ideal = work / fastest
     what = f"overhead over arithmetic at peak, {WORKERS} workers"

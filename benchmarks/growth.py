@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-import runtime
 from benchmarks import classifier
 from benchmarks.measure import Line, child, write_digits
+from common import backend
 from images import sources
 
 IMAGES, CLASSES, TRAINING = (5, 50, 200, 1000), (10, 50, 200), (50, 100, 200, 400)
@@ -21,7 +21,7 @@ LONG = 15_000  # images that a measurement sees at least, so that it lasts secon
 
 def seconds(folder):
     """{what: (numbers, seconds)}."""
-    runtime.configure(42)
+    backend.configure(42)
     found = {}
     for what, numbers in (("images a class", IMAGES), ("classes", CLASSES), ("training images", TRAINING)):
         found[what] = numbers, [run(what, number, folder / f"{what}{number}".replace(" ", "")) for number in numbers]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from images import folders, sources
+from images import codec, sources
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE, PRODUCTS = 2048, 8  # of the matrices whose products are the peak; eight, for copying takes time too
@@ -148,5 +148,5 @@ def write_digits(root, num_classes=10, num_train=5, num_test=1, shape=(28, 28, 1
             images = own[(np.arange(count) + 7 * (k // 10)) % len(own)]
             images = np.maximum(images, np.arange(count)[:, None, None] // len(own)).astype(np.uint8)
             images = np.repeat(images[..., None], shape[-1], axis=-1)
-            folders.write_images(Path(root) / part / str(k), range(count), images)
+            codec.write_images(Path(root) / part / str(k), range(count), images)
     return Path(root)

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import Line, child
-from experiments import results, statistics
+from report import results, statistics
 
 SEEDS, STEPS = 10, 300
 

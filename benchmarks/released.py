@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-import runtime
-from images import folders, splits
+from common import backend
+from images import albums, codec, folders, selection, splits
 from vae_aug import sampling
 
 
 def main(data, name, count, out):
-    runtime.configure(42)
+    backend.configure(42)
     from vae_aug import training
 
-    files = splits.draw_subset({name: folders.list_images(Path(data) / "train")[name]}, 5, 42)
-    images = folders.to_float(folders.read_images(files[name]))
+    files = selection.draw_subset({name: folders.list_images(Path(data) / "train")[name]}, 5, 42)
+    images = codec.to_float(albums.read_images(files[name]))
     train, validation = splits.split(list(images), 0.16, 42)
     started = time.perf_counter()
     model = training.build("conv", images.shape[1:], 3)
@@ -33,7 +33,7 @@ def main(data, name, count, out):
     rng = np.random.default_rng(42)
     for k in range(int(count)):
         image = model.decoder.predict(sampling.uniform(1, 3, rng), verbose=0)
-        folders.write_images(Path(out) / name, [k + 1], folders.to_uint8(image))
+        codec.write_images(Path(out) / name, [k + 1], codec.to_uint8(image))
     print(json.dumps({"training": trained - started, "images": time.perf_counter() - trained}))
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-import runtime
 from benchmarks.measure import Line, best, operations, peak
-from images import folders, sources
+from common import backend
+from images import codec, sources
 
 
 def bare_loop(model, image_shape):
@@ -17,7 +17,7 @@ def bare_loop(model, image_shape):
         return model.metrics[0].result()
 
     images = keras.InputSpec(shape=(None, *image_shape), dtype="float32")
-    return runtime.in_graph(loop, [images, keras.InputSpec(shape=(), dtype="int32")])
+    return backend.in_graph(loop, [images, keras.InputSpec(shape=(), dtype="int32")])
 
 
 def compare(images, validation, epochs, fastest):
@@ -25,7 +25,7 @@ def compare(images, validation, epochs, fastest):
     from vae_aug import training
 
     model = training.build("conv", images.shape[1:], 3)
-    run_epochs = training.epochs_in_graph(model, runtime.in_graph)
+    run_epochs = training.epochs_in_graph(model, backend.in_graph)
     bare = bare_loop(model, images.shape[1:])
     training.train(model, images, validation, 2, 0, run_epochs=run_epochs)
     bare(images, np.int32(2))
@@ -42,9 +42,9 @@ def compare(images, validation, epochs, fastest):
 
 
 def measure():
-    runtime.configure(42)
+    backend.configure(42)
     data = sources.digits(seed=0)
-    digits = folders.to_float(data.x_train[data.y_train == 3][..., None])
+    digits = codec.to_float(data.x_train[data.y_train == 3][..., None])
     fastest = peak("float32")
     for count, held_out, epochs in ((4, 1, 100), (21, 4, 40), (84, 16, 12)):  # 84 % of 5, 25 and 100
         yield compare(digits[:count], digits[count : count + held_out], epochs, fastest)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from cnn.lessons import SUITABLE
+from cnn.presets import SUITABLE
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf

@@ -65,7 +65,7 @@ def train(model, batches, schedule, test=None, callbacks=(), verbose=0, on_step=
         verbose: Keras' progress, 0, 1 or 2.
         on_step: called without arguments after each optimiser step.
         in_step: whether a batch depends on the weights that the step before it left, and must not be fetched ahead.
-        as_dataset: `runtime.as_dataset`, used on TensorFlow; None leaves it to Keras to fetch ahead.
+        as_dataset: `common.backend.as_dataset`, used on TensorFlow; None leaves it to Keras to fetch ahead.
 
     Returns:
         history: DataFrame with one row an epoch: `epoch` from 1, `loss`, `accuracy`, and with a monitor `val_loss` and

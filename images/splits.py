@@ -1,56 +1,7 @@
-"""Which images a run uses: nested subsets and stratified splits, drawn from a seed and saved as lists."""
-
-import json
-import logging
-import zlib
-from pathlib import Path
+"""Splits of one class into parts, drawn from a seed."""
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-
-log = logging.getLogger(__name__)
-
-
-def draw_subset(files, num_per_class, seed):
-    """Draws `num_per_class` images of every class.
-
-    The files of a class are shuffled by `seed` and the class name alone, and the first are taken: subsets of one seed
-    nest (5 inside 10 inside 25), and a class draws the same images whichever other classes there are.
-
-    Args:
-        files: dict from class name to sorted paths.
-        num_per_class: images a class; -1 takes all. A class with fewer gives what it has, and a log line says so.
-        seed: integer.
-
-    Returns:
-        A dict from class name to the drawn paths, in drawn order.
-    """
-    # Deviation 1: the released code shuffled an unsorted directory listing.
-    subset = {}
-    for name, paths in files.items():
-        order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(paths))
-        subset[name] = [paths[i] for i in (order if num_per_class < 0 else order[:num_per_class])]
-    fewer = [name for name, paths in files.items() if len(paths) < num_per_class]
-    if fewer:
-        log.info("fewer than %d images, all are used, in class %s", num_per_class, ", ".join(fewer))
-    return subset
-
-
-def next_in_order(files, chosen, counts, seed):
-    """The images of every class that `draw_subset` would draw next, without those that are chosen already.
-
-    Args:
-        files: dict from class name to sorted paths.
-        chosen: dict from class name to paths in use.
-        counts: dict from class name to how many are wanted; a class with fewer gives what it has left.
-        seed: integer, as for `draw_subset`.
-
-    Returns:
-        A dict from class name to paths, in drawn order.
-    """
-    order = draw_subset(files, -1, seed)
-    taken = {name: set(paths) for name, paths in chosen.items()}
-    return {name: [p for p in order[name] if p not in taken[name]][: counts[name]] for name in chosen}
 
 
 def split(items, test_fraction, seed):
@@ -63,34 +14,3 @@ def split(items, test_fraction, seed):
         raise ValueError(f"{len(items)} image, at least 2 are needed for a training and a test part")
     test_size = min(max(int(np.ceil(test_fraction * len(items))), 1), len(items) - 1)
     return train_test_split(items, test_size=test_size, random_state=seed)
-
-
-def save_list(path, **parts):
-    """Saves named listings `{class: paths}` as JSON with bare file names, to be given back to `load_list`."""
-    lists = {part: {name: [p.name for p in paths] for name, paths in files.items()} for part, files in parts.items()}
-    Path(path).write_text(json.dumps(lists, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def load_list(path, files, part):
-    """Picks from a listing the files that a saved list names, in its order.
-
-    Raises:
-        ValueError: the list is not readable, has no such part, or names a class or file that is not there.
-    """
-    try:
-        wanted = json.loads(Path(path).read_text(encoding="utf-8"))[part]
-        chosen = {name: list(names) for name, names in wanted.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{path}: not a saved list with a part {part!r}") from None
-    listing = {}
-    for name in files:
-        if name not in chosen:
-            raise ValueError(f"{path}: class {name!r} is missing")
-        if not chosen[name]:
-            raise ValueError(f"{path}: class {name!r} lists no images")
-        by_name = {p.name: p for p in files[name]}
-        unknown = [n for n in chosen[name] if not isinstance(n, str) or n not in by_name]
-        if unknown:
-            raise ValueError(f"{path}: names {name}/{unknown[0]}, which is not in the data")
-        listing[name] = [by_name[n] for n in chosen[name]]
-    return listing

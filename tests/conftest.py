@@ -18,7 +18,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # bit-equal reruns are asse
 import numpy as np
 import pytest
 
-from images import folders, sources
+from images import codec, sources
 
 TESTS = Path(__file__).resolve().parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"}
@@ -31,7 +31,7 @@ def write_digits(root, classes=(0, 1, 2), num_train=8, num_test=4, side=12):
     for part, x, y, count in (("train", *data[:2], num_train), ("test", *data[2:4], num_test)):
         for label in classes:
             rows = np.flatnonzero(y == label)[:count]
-            folders.write_images(Path(root) / part / str(label), [f"example{k}" for k in rows], x[rows][..., None])
+            codec.write_images(Path(root) / part / str(label), [f"example{k}" for k in rows], x[rows][..., None])
     return Path(root)
 
 

@@ -7,8 +7,8 @@ from scipy import stats
 
 from cnn.affine import RandomAffine, transforms
 from cnn.augmentation import Augmentation, ImageDataGenerator
-from cnn.lessons import SUITABLE
-from images import folders, sources
+from cnn.presets import SUITABLE
+from images import codec, sources
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.fixture(scope="module")
 def images():
     """Real digits, float32 `(40, 28, 28, 1)`."""
-    return folders.to_float(sources.digits(seed=0).x_train[:40, ..., None])
+    return codec.to_float(sources.digits(seed=0).x_train[:40, ..., None])
 
 
 def by_layer(images, theta, tx, ty):

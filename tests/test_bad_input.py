@@ -11,11 +11,10 @@ import pytest
 
 import generate
 import prepare_data
-import runs
-import runtime
 import train_cnn
 import train_vae
-from images import folders
+from common import backend, runs
+from images import codec
 
 
 def tree(root):
@@ -40,7 +39,7 @@ def no_back_end(monkeypatch):
     def configure(*_args, **_options):
         raise AssertionError("the back end was started")
 
-    monkeypatch.setattr(runtime, "configure", configure)
+    monkeypatch.setattr(backend, "configure", configure)
 
 
 @pytest.fixture
@@ -108,7 +107,7 @@ def models(tmp_path):
 
 def write_generated(root, classes="012", shape=(12, 12, 1), count=3):
     for name in classes:
-        folders.write_images(root / name, range(count), np.zeros((count, *shape), np.uint8))
+        codec.write_images(root / name, range(count), np.zeros((count, *shape), np.uint8))
     return root
 
 
@@ -193,7 +192,7 @@ def test_a_broken_data_folder_is_refused_by_name(digits, training, refused, dama
 
 
 def replace(path, shape):
-    folders.write_image(path, np.zeros(shape, np.uint8))
+    codec.write_image(path, np.zeros(shape, np.uint8))
     return path
 
 
@@ -489,7 +488,7 @@ def test_the_output_may_not_touch_the_input(tmp_path, digits, models, refused, s
 @pytest.mark.parametrize("step", ["prepare_data", "train_vae", "generate", "train_cnn"])
 def test_an_output_that_cannot_be_written_is_named(tmp_path, digits, models, monkeypatch, step):
     """A folder below a regular file can be made by nobody, root included."""
-    monkeypatch.setattr(runtime, "configure", lambda *_args, **_options: contextlib.nullcontext)
+    monkeypatch.setattr(backend, "configure", lambda *_args, **_options: contextlib.nullcontext)
     main, flags, _ = overlaps(tmp_path, digits, models)[step]
     (tmp_path / "file").touch()
     before = tree(tmp_path)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from vae_aug import chains, saved, training
+from common import saved
+from vae_aug import chains, training
 from vae_aug.rbm import RBM
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, as it saves
@@ -197,7 +198,7 @@ def test_a_model_is_found_where_its_script_puts_it(tmp_path, rbm, vae):
     save(vae, tmp_path / "vae/joint/vae.keras", binarise=True, objective="elbo")
     starts = binary(3)
     for folder, model in (("rbm", rbm), ("vae", vae), ("vae/joint", vae)):
-        loaded = chains.load(tmp_path / folder)
+        loaded = saved.load(tmp_path / folder)
         assert type(loaded) is type(model)
         assert tuple(loaded.image_shape) == SHAPE
         found, expected = (chains.Chains(m, starts, 4, seed=0, expectation=True).next(12)[0] for m in (loaded, model))
@@ -215,19 +216,19 @@ def test_a_model_is_found_where_its_script_puts_it(tmp_path, rbm, vae):
 def test_a_vae_that_is_not_for_chains_is_refused(tmp_path, vae, settings, words):
     save(vae, tmp_path / "vae.keras", **settings)
     with pytest.raises(ValueError, match=words):
-        chains.load(tmp_path)
+        saved.load(tmp_path)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(ValueError, match=r"no model in it that can run a chain"):
-            chains.load(folder)
+            saved.load(folder)
 
 
 def test_a_broken_model_is_named(tmp_path, rbm):
     (save(rbm, tmp_path / "rbm.keras") / "rbm.keras").write_bytes(b"PK\3\4 cut short")
     with pytest.raises(ValueError, match=r"rbm\.keras: not a readable model"):
-        chains.load(tmp_path)
+        saved.load(tmp_path)
 
 
 def test_a_model_trained_anew_has_another_fingerprint(tmp_path, rbm):
@@ -240,7 +241,7 @@ def test_a_machine_keeps_its_precision_whatever_the_policy(tmp_path, rbm):
     save(rbm, tmp_path / "rbm.keras")
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        states, _ = chains.Chains(chains.load(tmp_path), binary(3), 4, seed=0).next(12)
+        states, _ = chains.Chains(saved.load(tmp_path), binary(3), 4, seed=0).next(12)
     finally:
         keras.config.set_dtype_policy("float32")
     np.testing.assert_array_equal(states, chains.Chains(rbm, binary(3), 4, seed=0).next(12)[0])

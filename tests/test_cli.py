@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-import cli
+from common import cli
 
 SCRIPTS = ("prepare_data", "train_vae", "train_rbm", "generate", "train_cnn")
 

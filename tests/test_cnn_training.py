@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-import runtime
-from cnn import augmentation, injection, lessons, protocols, training
+from cnn import augmentation, injection, presets, protocols, training
 from cnn.protocols import Schedule
+from common import backend
 
 # Keras' ImageDataGenerator uses an old name of SciPy's
 pytestmark = pytest.mark.filterwarnings("ignore:Please (import|use) `affine_transform`:DeprecationWarning")
@@ -67,7 +67,7 @@ def run(schedule, test=None, augment=None, on_step=None, as_dataset=None):
 def test_a_data_set_that_does_not_tune_itself_gives_the_same_weights(schedule):
     test = make_data(20, seed=1)
     _, expected, history, _ = run(schedule, test)
-    _, found, same, _ = run(schedule, test, as_dataset=runtime.as_dataset)
+    _, found, same, _ = run(schedule, test, as_dataset=backend.as_dataset)
     for weights, others in zip(found, expected, strict=True):
         assert_same_weights(weights, others)
     assert same.equals(history)
@@ -185,7 +185,7 @@ def test_classifier_is_compiled_with_keras_adam_and_cross_entropy():
 
 
 def test_suitable_augmentation_is_the_papers():
-    assert lessons.SUITABLE == {"rotation_range": 20, "width_shift_range": 0.2, "height_shift_range": 0.2}
+    assert presets.SUITABLE == {"rotation_range": 20, "width_shift_range": 0.2, "height_shift_range": 0.2}
     generator = augmentation.Augmentation(make_data(4)[0], 0).generator
     assert (generator.rotation_range, generator.width_shift_range, generator.height_shift_range) == (20, 0.2, 0.2)
     assert not generator.horizontal_flip
@@ -198,7 +198,7 @@ def test_suitable_augmentation_is_the_papers():
 @pytest.mark.filterwarnings("ignore:This ImageDataGenerator specifies `zca_whitening`")
 def test_inexpert_augmentation_is_everything_at_once_and_fits_the_whitening():
     images = make_data(12)[0]
-    generator = augmentation.Augmentation(images, 0, lessons.INEXPERT).generator
+    generator = augmentation.Augmentation(images, 0, presets.INEXPERT).generator
     assert (generator.rotation_range, generator.width_shift_range, generator.height_shift_range) == (360, 1.0, 1.0)
     assert (generator.shear_range, generator.zoom_range) == (90, [-4, 6])  # 1 - 5 to 1 + 5
     assert (generator.horizontal_flip, generator.vertical_flip, generator.fill_mode) == (True, True, "nearest")
@@ -208,8 +208,8 @@ def test_inexpert_augmentation_is_everything_at_once_and_fits_the_whitening():
 
 
 def test_lessons_lead_from_the_inexpert_settings_to_the_suitable_ones():
-    steps = [lessons.inexpert(known) for known in range(7)]
-    assert steps[0] == lessons.INEXPERT
+    steps = [presets.inexpert(known) for known in range(7)]
+    assert steps[0] == presets.INEXPERT
     changed = [{name for name in old if old[name] != new[name]} for old, new in pairwise(steps)]
     assert changed == [
         {"zca_whitening"},
@@ -220,13 +220,13 @@ def test_lessons_lead_from_the_inexpert_settings_to_the_suitable_ones():
         {"rotation_range"},
     ]
     images = np.random.default_rng(0).random((3, 8, 8, 1), dtype=np.float32)
-    last, suitable = (augmentation.Augmentation(images, 5, s)(images) for s in (steps[6], lessons.SUITABLE))
+    last, suitable = (augmentation.Augmentation(images, 5, s)(images) for s in (steps[6], presets.SUITABLE))
     np.testing.assert_array_equal(last, suitable)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.filterwarnings("ignore:This ImageDataGenerator specifies `zca_whitening`")
-@pytest.mark.parametrize("settings", [lessons.SUITABLE, lessons.INEXPERT], ids=["suitable", "inexpert"])
+@pytest.mark.parametrize("settings", [presets.SUITABLE, presets.INEXPERT], ids=["suitable", "inexpert"])
 def test_augmentation_gives_new_images_of_the_same_shape(settings, channels):
     images = make_data(6)[0].repeat(channels, axis=-1)
     before = images.copy()

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import figure_style, figures, results, statistics
-from images import folders
+from experiments.thesis import figures
+from images import codec
+from report import results, statistics, style
 from vae_aug import sampling
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,12 +52,12 @@ def whole(tmp_path_factory):
         folder = add_cell(root, f"joint/{term}-seed42", term=term) / "joint"
         save_latents(folder, 12, 2, np.arange(12) % 3)
         (folder / "config.json").write_text(json.dumps({"settings": {"classes": CLASSES, "seed": 42}}))
-        folders.write_image(folder / "sweep.png", rng.integers(0, 256, (120, 120, 1), np.uint8))
+        codec.write_image(folder / "sweep.png", rng.integers(0, 256, (120, 120, 1), np.uint8))
     for size, latent, seed in ((6, 2, 42), (6, 3, 42), (6, 3, 43), (150, 3, 43), (150, 8, 43)):
         name, facts = f"{size}-latent{latent}-seed{seed}", {"size": size, "latent": latent, "seed": seed}
         folder = add_cell(root, f"gen/{name}", **facts)
         for class_name in CLASSES:
-            folders.write_images(folder / class_name, range(1, 13), rng.integers(0, 256, (12, 8, 8, 1), np.uint8))
+            codec.write_images(folder / class_name, range(1, 13), rng.integers(0, 256, (12, 8, 8, 1), np.uint8))
         save_latents(add_cell(root, f"models/{name}", **facts) / CLASSES[0], 5, latent, np.zeros(5, int))
     for images, seed in ((5, 42), (5, 43), (50, 42)):
         folder = add_cell(root, f"vae-loss/{images}-seed{seed}", images=images, seed=seed) / CLASSES[0]
@@ -87,7 +88,7 @@ def make_frame(sizes=(50, 100), seeds=(42, 43), latents=(2, 3), protocols=("fair
 
 def drawn(root, frame):
     """What `all_figures` draws, by name, without the files."""
-    with matplotlib.rc_context(figure_style.STYLE):
+    with matplotlib.rc_context(style.STYLE):
         return {name: (canvas, *rest) for canvas, name, *rest in figures.drawings(root, frame)}
 
 
@@ -229,6 +230,7 @@ def test_published_numbers_of_a_published_grid_are_those_of_three_dimensions(tmp
 
 
 def test_figures_load_neither_keras_nor_a_window():
-    code = "import sys, experiments.figures; print({'keras', 'tensorflow', 'matplotlib.pyplot'} & set(sys.modules))"
+    unwanted = "{'keras', 'tensorflow', 'matplotlib.pyplot'}"
+    code = f"import sys, experiments.thesis.figures; print({unwanted} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert run.stdout.strip() == "set()", run.stderr

@@ -1,13 +1,14 @@
 """Class folders: what is listed, how a file becomes pixels, and which files are refused."""
 
 import struct
+import tracemalloc
 import zlib
 
 import cv2
 import numpy as np
 import pytest
 
-from images import folders
+from images import albums, codec, folders
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 EXTENSIONS = ("png", "jpg", "bmp", "webp")
@@ -44,7 +45,7 @@ def orientation(value):
 def decode_bytes(tmp_path, content, notes=None):
     path = tmp_path / "image"
     path.write_bytes(content)
-    return folders.decode(path, set() if notes is None else notes)
+    return codec.decode(path, set() if notes is None else notes)
 
 
 def textured(height=48, width=64, channels=3):
@@ -54,7 +55,7 @@ def textured(height=48, width=64, channels=3):
 
 def write(path, image):
     path.parent.mkdir(parents=True, exist_ok=True)
-    folders.write_image(path, image)
+    codec.write_image(path, image)
     return path
 
 
@@ -115,11 +116,11 @@ def test_a_clean_folder_logs_nothing(tmp_path, caplog):
 @pytest.mark.parametrize("name", ["two words", "v1.2", "größe", "数字", "a'b"])
 def test_class_names_survive_the_disk(tmp_path, name):
     images = np.stack([grey(value=1), grey(value=2)])
-    folders.write_images(tmp_path / folders.check_class_name(name), ["x y", "ü.1"], images)
+    codec.write_images(tmp_path / folders.check_class_name(name), ["x y", "ü.1"], images)
     listing = folders.list_images(tmp_path)
     assert list(listing) == [name]
     assert [path.name for path in listing[name]] == ["x y.png", "ü.1.png"]
-    np.testing.assert_array_equal(folders.read_images(listing[name]), images)
+    np.testing.assert_array_equal(albums.read_images(listing[name]), images)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "../a", ".hidden", "a\0b", "a\\b"])
@@ -180,7 +181,7 @@ def test_a_link_inside_the_tree_is_read(tmp_path):
     original = write(tmp_path / "0" / "a.png", grey(value=7))
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "link.png").symlink_to(original)
-    images, labels = folders.read_classes(folders.list_images(tmp_path))
+    images, labels = albums.read_classes(folders.list_images(tmp_path))
     assert images[labels == 1].max() == 7
 
 
@@ -195,7 +196,7 @@ def test_a_link_to_itself_or_to_nothing_is_refused_by_name(tmp_path, target):
     write(tmp_path / "0" / "a.png", grey())
     (tmp_path / "0" / "link.png").symlink_to(target)
     with pytest.raises((ValueError, OSError), match=r"link\.png"):
-        folders.read_classes(folders.list_images(tmp_path))
+        albums.read_classes(folders.list_images(tmp_path))
 
 
 # Decoding
@@ -262,7 +263,7 @@ def test_conversions_are_logged_with_their_count(tmp_path, caplog):
         path.write_bytes(encoded("png", np.full((4, 4), 257, np.uint16)))
     write(paths[2], grey())
     with caplog.at_level("INFO"):
-        folders.read_images(paths)
+        albums.read_images(paths)
     assert [r.getMessage() for r in caplog.records] == [f"{tmp_path / 'root'}: 16-bit scaled to 8-bit (2 of 3 files)"]
 
 
@@ -294,7 +295,7 @@ def assert_refused(tmp_path, content, extension="png"):
     path = tmp_path / f"broken.{extension}"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"broken\.{extension}: not a readable image"):
-        folders.decode(path, set())
+        codec.decode(path, set())
 
 
 @pytest.mark.parametrize("kept", [4, 0.1, 0.3, 0.5, 0.9, 0.99, -12, -5])
@@ -350,7 +351,7 @@ def test_a_damaged_png_is_refused_and_the_decoder_prints_nothing(tmp_path, capfd
 def test_the_file_extension_does_not_matter_to_the_decoder(tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(encoded("jpg", textured()))
-    assert folders.read_images([path]).shape == (1, 48, 64, 3)
+    assert albums.read_images([path]).shape == (1, 48, 64, 3)
 
 
 @pytest.mark.parametrize(
@@ -359,47 +360,47 @@ def test_the_file_extension_does_not_matter_to_the_decoder(tmp_path):
 def test_mixed_images_are_refused_naming_both_and_the_flags(tmp_path, second, words):
     paths = [write(tmp_path / "first.png", grey(4)), write(tmp_path / "second.png", second)]
     with pytest.raises(ValueError, match=r"--size H W and --color") as error:
-        folders.read_images(paths)
+        albums.read_images(paths)
     for word in (str(paths[0]), str(paths[1]), *words):
         assert word in str(error.value)
 
 
 def test_the_flags_bring_mixed_images_together(tmp_path):
     paths = [write(tmp_path / "a.png", grey(4)), write(tmp_path / "b.png", rgb(6))]
-    assert folders.read_images(paths, size=(8, 10), color="rgb").shape == (2, 8, 10, 3)
+    assert albums.read_images(paths, size=(8, 10), color="rgb").shape == (2, 8, 10, 3)
 
 
 @pytest.mark.parametrize(("color", "level"), [(RED, 76), (GREEN, 150), (BLUE, 29), ((9, 9, 9), 9)])
 def test_rgb_becomes_grey_by_its_luma(color, level):
     """0.299 R + 0.587 G + 0.114 B, rounded."""
-    assert folders.convert(rgb(2, color), color="grey").tolist() == [[[level]] * 2] * 2
+    assert codec.convert(rgb(2, color), color="grey").tolist() == [[[level]] * 2] * 2
 
 
 def test_grey_becomes_rgb_by_repeating():
-    np.testing.assert_array_equal(folders.convert(grey(3, 77), color="rgb"), np.full((3, 3, 3), 77))
+    np.testing.assert_array_equal(codec.convert(grey(3, 77), color="rgb"), np.full((3, 3, 3), 77))
 
 
 def test_shrinking_averages_the_pixels():
     image = np.array([[0, 10, 200, 200], [20, 30, 200, 200]], np.uint8)[..., None]
-    assert folders.convert(image, size=(1, 2)).tolist() == [[[15], [200]]]
+    assert codec.convert(image, size=(1, 2)).tolist() == [[[15], [200]]]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [(2, 8), (9, 3), (4, 4)])
 def test_size_is_height_then_width(channels, size):
     image = np.full((4, 4, channels), 50, np.uint8)
-    np.testing.assert_array_equal(folders.convert(image, size=size), np.full((*size, channels), 50))
+    np.testing.assert_array_equal(codec.convert(image, size=size), np.full((*size, channels), 50))
 
 
 def test_without_flags_nothing_is_converted():
     image = textured()
-    np.testing.assert_array_equal(folders.convert(image), image)
+    np.testing.assert_array_equal(codec.convert(image), image)
 
 
 def test_labels_are_the_place_of_the_class(tmp_path):
     for name, count in (("2", 1), ("10", 3)):
-        folders.write_images(tmp_path / name, range(count), np.full((count, 4, 4, 1), int(name), np.uint8))
-    images, labels = folders.read_classes(folders.list_images(tmp_path))
+        codec.write_images(tmp_path / name, range(count), np.full((count, 4, 4, 1), int(name), np.uint8))
+    images, labels = albums.read_classes(folders.list_images(tmp_path))
     assert labels.tolist() == [0, 1, 1, 1]
     assert images[:, 0, 0, 0].tolist() == [2, 10, 10, 10]
 
@@ -410,26 +411,26 @@ def test_labels_are_the_place_of_the_class(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_is_written_is_read_back_exactly(tmp_path, channels):
     images = np.random.default_rng(1).integers(0, 256, (4, 5, 7, channels), dtype=np.uint8)
-    folders.write_images(tmp_path / "deep" / "0", range(4), images)
-    np.testing.assert_array_equal(folders.read_images(folders.list_images(tmp_path / "deep")["0"]), images)
+    codec.write_images(tmp_path / "deep" / "0", range(4), images)
+    np.testing.assert_array_equal(albums.read_images(folders.list_images(tmp_path / "deep")["0"]), images)
 
 
 def test_floats_are_rounded_to_the_nearest_level():
     images = np.array([-0.2, 0, 0.001, 0.002, 0.25, 0.5, 0.75, 0.999, 1, 1.7], np.float32)
-    assert folders.to_uint8(images).tolist() == [0, 0, 0, 1, 64, 128, 191, 255, 255, 255]
+    assert codec.to_uint8(images).tolist() == [0, 0, 0, 1, 64, 128, 191, 255, 255, 255]
 
 
 def test_every_level_survives_the_way_to_float_and_back():
     levels = np.arange(256, dtype=np.uint8)
-    floats = folders.to_float(levels)
+    floats = codec.to_float(levels)
     assert floats.dtype == np.float32
     assert (floats.min(), floats.max()) == (0, 1)
-    np.testing.assert_array_equal(folders.to_uint8(floats), levels)
+    np.testing.assert_array_equal(codec.to_uint8(floats), levels)
 
 
 def test_the_fingerprint_knows_equal_arrays_however_they_lie():
     image = textured()
-    assert folders.fingerprint(image) == folders.fingerprint(np.asfortranarray(image))
+    assert albums.fingerprint(image) == albums.fingerprint(np.asfortranarray(image))
 
 
 @pytest.mark.parametrize("change", ["pixel", "dtype", "shape", "order"])
@@ -441,7 +442,7 @@ def test_the_fingerprint_changes_with(change):
         "shape": images.reshape(3, 4),
         "order": images[::-1],
     }[change]
-    assert folders.fingerprint(images) != folders.fingerprint(other)
+    assert albums.fingerprint(images) != albums.fingerprint(other)
 
 
 def test_names_that_count_alike_have_one_order_and_other_digits_are_letters():
@@ -450,16 +451,16 @@ def test_names_that_count_alike_have_one_order_and_other_digits_are_letters():
 
 def make_album(root, count=7, shape=(6, 4, 3)):
     images = np.random.default_rng(0).integers(256, size=(count, *shape), dtype=np.uint8)
-    folders.write_images(root / "a", range(count), images)
+    codec.write_images(root / "a", range(count), images)
     return images, [root / "a" / f"{k}.png" for k in range(count)]
 
 
 def test_an_album_gives_what_was_written_page_by_page(tmp_path):
     images, paths = make_album(tmp_path)
-    album = folders.Album(paths)
+    album = albums.Album(paths)
     assert len(album) == 7
     assert album.shape == images.shape
-    np.testing.assert_array_equal(album[[5, 0, 5]], folders.to_float(images[[5, 0, 5]]))
+    np.testing.assert_array_equal(album[[5, 0, 5]], codec.to_float(images[[5, 0, 5]]))
     paths[2].unlink()  # it holds no images
     with pytest.raises(FileNotFoundError):
         album[[2]]
@@ -468,44 +469,89 @@ def test_an_album_gives_what_was_written_page_by_page(tmp_path):
 def test_an_album_has_the_fingerprint_of_its_array(tmp_path):
     images, paths = make_album(tmp_path)
     labels = np.arange(7)
-    assert folders.Album(paths).fingerprint(labels) == folders.fingerprint(images, labels)
-    assert folders.Album(paths).fingerprint() == folders.fingerprint(images)
-    scaled = folders.read_images(paths, (3, 3), "grey")
-    album = folders.Album(paths, (3, 3), "grey")
+    assert albums.Album(paths).fingerprint(labels) == albums.fingerprint(images, labels)
+    assert albums.Album(paths).fingerprint() == albums.fingerprint(images)
+    scaled = albums.read_images(paths, (3, 3), "grey")
+    album = albums.Album(paths, (3, 3), "grey")
     assert album.shape == (7, 3, 3, 1)
-    assert album.fingerprint(labels) == folders.fingerprint(scaled, labels)
+    assert album.fingerprint(labels) == albums.fingerprint(scaled, labels)
+
+
+def test_albums_in_memory_and_of_files_give_the_same(tmp_path, monkeypatch):
+    images, paths = make_album(tmp_path)
+    files = {"a": paths[:4], "b": paths[4:]}
+    in_memory, labels = albums.open_classes(files)
+    monkeypatch.setattr(albums, "MOST_BYTES", 7 * 6 * 4 * 3 - 1)
+    of_files, _ = albums.open_classes(files)
+    assert isinstance(in_memory, albums.ArrayAlbum)
+    assert isinstance(of_files, albums.Album)
+    assert labels.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    for album in (in_memory, of_files):
+        assert len(album) == 7
+        assert album.shape == (7, 6, 4, 3)
+        assert album.fingerprint(labels) == albums.fingerprint(images, labels)
+        assert album[[6, 2]].dtype == np.float32
+        np.testing.assert_array_equal(album[[6, 2]], codec.to_float(images[[6, 2]]))
+
+
+def test_an_album_in_memory_copies_neither_its_images_nor_makes_them_float(tmp_path):
+    images = np.zeros((1000, 64, 64, 3), np.uint8)  # 12 MB
+    album = albums.ArrayAlbum(images)
+    tracemalloc.start()
+    album.fingerprint(np.arange(1000))
+    album[np.arange(32)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < images.nbytes / 2
+
+
+def test_binary_albums_in_memory_and_of_files_give_the_same(tmp_path, caplog):
+    images, paths = make_album(tmp_path)
+    expected = (images > 127).astype(np.float32)
+    with caplog.at_level("INFO"):
+        for album in (albums.ArrayAlbum(images), albums.Album(paths)):
+            binary = albums.binary(album, "here")
+            np.testing.assert_array_equal(binary[[3, 0]], expected[[3, 0]])
+            assert binary.shape == images.shape
+    assert [record.message for record in caplog.records] == [
+        "here: grey levels binarised at 0.5",
+        "here: images binarised at 0.5",
+    ]
+    # As runs of binary images were fingerprinted before there were albums in memory.
+    binary = albums.binary(albums.ArrayAlbum(images), "here")
+    assert binary.fingerprint() == albums.fingerprint(codec.to_uint8(expected))
 
 
 def test_an_album_refuses_an_odd_or_broken_file_before_it_is_needed(tmp_path):
     _, paths = make_album(tmp_path)
-    folders.write_image(paths[6], np.zeros((5, 5, 3), np.uint8))
+    codec.write_image(paths[6], np.zeros((5, 5, 3), np.uint8))
     with pytest.raises(ValueError, match=r"6.png: 5x5 RGB, but .*0.png is 6x4 RGB; .*--size"):
-        folders.Album(paths)
+        albums.Album(paths)
     paths[6].write_bytes(b"GIF")
     with pytest.raises(ValueError, match=r"6.png: not a readable image"):
-        folders.Album(paths)
+        albums.Album(paths)
 
 
 def test_an_album_says_conversions_once(tmp_path, caplog):
     _, paths = make_album(tmp_path)
     paths[3].write_bytes(encoded("png", np.full((6, 4, 4), 128, np.uint8)))
     with caplog.at_level("INFO"):
-        album = folders.Album(paths)
+        album = albums.Album(paths)
         album[[3]], album[[3]]
     assert [record.message for record in caplog.records] == [f"{tmp_path}: transparency laid on white (1 of 7 files)"]
 
 
 def test_a_writer_has_written_all_when_it_is_left(tmp_path):
     images = np.arange(20 * 4, dtype=np.uint8).reshape(20, 2, 2, 1)
-    with folders.Writer() as write:
+    with codec.Writer() as write:
         for k in range(20):
             write(tmp_path / "a", [k], images[k : k + 1])
-    np.testing.assert_array_equal(folders.read_images([tmp_path / "a" / f"{k}.png" for k in range(20)]), images)
+    np.testing.assert_array_equal(albums.read_images([tmp_path / "a" / f"{k}.png" for k in range(20)]), images)
 
 
 def test_a_writer_raises_what_went_wrong(tmp_path):
     (tmp_path / "a").touch()
-    with pytest.raises(FileExistsError), folders.Writer() as write:
+    with pytest.raises(FileExistsError), codec.Writer() as write:
         write(tmp_path / "a", [0], np.zeros((1, 2, 2, 1), np.uint8))
 
 
@@ -513,7 +559,7 @@ def test_an_error_of_its_caller_goes_before_those_of_a_writer(tmp_path):
     (tmp_path / "a").touch()
 
     def fail():
-        with folders.Writer() as write:
+        with codec.Writer() as write:
             write(tmp_path / "a", [0], np.zeros((1, 2, 2, 1), np.uint8))
             raise KeyError
 
@@ -523,11 +569,11 @@ def test_an_error_of_its_caller_goes_before_those_of_a_writer(tmp_path):
 
 def test_binary_images_are_1_above_half_and_grey_levels_are_said(caplog):
     with caplog.at_level("INFO", "images"):
-        found = folders.binarise(np.array([[0, 1, 127, 128, 255]], np.uint8), "data/train")
+        found = albums.binarise(np.array([[0, 1, 127, 128, 255]], np.uint8), "data/train")
         assert found.dtype == np.float32
         assert found.tolist() == [[0, 0, 0, 1, 1]]
         assert "data/train: grey levels binarised at 0.5" in caplog.text
         caplog.clear()
-        assert folders.binarise(np.array([[0, 255]], np.uint8), "data/train").tolist() == [[0, 1]]
-        assert folders.binarise(np.empty((0, 2), np.uint8), "data/train").shape == (0, 2)
+        assert albums.binarise(np.array([[0, 255]], np.uint8), "data/train").tolist() == [[0, 1]]
+        assert albums.binarise(np.empty((0, 2), np.uint8), "data/train").shape == (0, 2)
         assert not caplog.text

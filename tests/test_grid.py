@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 import pytest
 
 from experiments import thesis
-from experiments.grid import Grid, given
+from experiments.thesis.grid import Grid
+from grid.graph import given
 
 DIGITS = {str(digit): 150 for digit in range(10)}
 

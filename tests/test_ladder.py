@@ -11,7 +11,7 @@ from keras import ops
 
 from cnn import ladder
 from cnn.ladder import Ladder
-from images import folders, sources
+from images import codec, sources
 
 SHAPE, WIDTHS, NUM_CLASSES = (2, 2, 1), (3,), 2
 rng = np.random.default_rng(0)
@@ -227,7 +227,7 @@ def test_learning_rate_falls_to_nothing_over_the_last_third():
 
 def test_unlabelled_digits_make_it_better_than_its_supervised_part():
     x_train, y_train, x_test, y_test, _ = sources.digits(seed=0, side=8)
-    x_train, x_test = folders.to_float(x_train[..., None]), folders.to_float(x_test[..., None])
+    x_train, x_test = codec.to_float(x_train[..., None]), codec.to_float(x_test[..., None])
     rows = np.concatenate([np.flatnonzero(y_train == label)[:1] for label in range(10)])
     labelled = x_train[rows], np.eye(10, dtype=np.float32)[y_train[rows]]
     accuracy = {}

@@ -10,7 +10,7 @@ import generate
 import prepare_data
 import train_cnn
 import train_vae
-from images import folders
+from images import albums, folders
 
 pytestmark = pytest.mark.skipif("MNIST_NPZ" not in os.environ, reason="MNIST_NPZ names no mnist.npz")
 
@@ -36,7 +36,7 @@ def test_png_files_hold_the_pixels_of_the_original(mnist):
         original = archive["x_train"][:10]
         labels = archive["y_train"][:10]
     paths = [mnist / "train" / str(label) / f"example{k}.png" for k, label in enumerate(labels)]
-    np.testing.assert_array_equal(folders.read_images(paths)[..., 0], original)
+    np.testing.assert_array_equal(albums.read_images(paths)[..., 0], original)
 
 
 def test_five_images_make_a_generator_and_a_better_than_chance_classifier(mnist, tmp_path, monkeypatch):
@@ -44,7 +44,7 @@ def test_five_images_make_a_generator_and_a_better_than_chance_classifier(mnist,
     for digit in ("0", "1"):
         train_vae.main(["--digit", digit, "--latent", "3", "--epochs", "40", "-path", str(mnist)])
     generate.main(["-models", "models", "-out", "gen", "--count", "20"])
-    zeros, ones = (folders.read_images(sorted((tmp_path / "gen" / name).iterdir())) for name in "01")
+    zeros, ones = (albums.read_images(sorted((tmp_path / "gen" / name).iterdir())) for name in "01")
     # a one has far less ink than a zero, and so have their generated images
     assert zeros.mean() > 1.3 * ones.mean()
     flags = ["-path", str(mnist), "-vae", "gen", "-limtr", "5", "-limte", "20", "--steps", "60", "-e", "6"]

@@ -13,7 +13,7 @@ from conftest import TESTS, write_digits
 import generate
 import train_cnn
 import train_vae
-from images import folders
+from images import albums, folders
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 PINNED = json.loads((TESTS / "pinned.json").read_text())
@@ -52,7 +52,7 @@ def measure_vaes(root):
 def measure_images(root):
     """The mean grey level of each class' generated images, by the first 10 and the last 10."""
     files = folders.list_images(root / "gen")
-    means = {name: folders.read_images(paths).mean(axis=(1, 2, 3)) for name, paths in files.items()}
+    means = {name: albums.read_images(paths).mean(axis=(1, 2, 3)) for name, paths in files.items()}
     return {name: [round(float(m), 4) for m in (mean[:10].mean(), mean[10:].mean())] for name, mean in means.items()}
 
 

@@ -19,7 +19,7 @@ from conftest import ROOT, write_digits
 import generate
 import train_cnn
 import train_vae
-from images import folders
+from images import albums, codec, folders
 
 pytestmark = [  # Keras' ImageDataGenerator uses an old name of SciPy's, and its saving an old protocol of NumPy's
     pytest.mark.filterwarnings("ignore:Please (import|use) `affine_transform`:DeprecationWarning"),
@@ -151,7 +151,7 @@ def test_a_model_for_every_class_leaves_all_its_files(models):
 
 def test_pictures_of_a_model_are_pictures(models):
     for path in (models / "1").glob("*.png"):
-        image = folders.read_images([path])[0]
+        image = albums.read_images([path])[0]
         assert min(image.shape[:2]) > 20
         assert image.std() > 0
 
@@ -244,7 +244,7 @@ def test_models_with_other_settings_are_not_written_over(data, models, flags, ke
 
 
 def test_models_reload_in_a_process_of_their_own(root, data, models):
-    images = folders.to_float(folders.read_images(sorted((data / "test/1").iterdir())))
+    images = codec.to_float(albums.read_images(sorted((data / "test/1").iterdir())))
     z = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
     encoder, decoder = (keras.saving.load_model(models / "1" / f"{name}.keras") for name in ("encoder", "decoder"))
     z_mean, z_log_var = encoder.predict(images, verbose=0)
@@ -294,10 +294,10 @@ def test_generated_images_are_grey_pngs_numbered_from_one(gen):
 
 def test_generated_images_are_the_decoders(models, gen):
     decoder = keras.saving.load_model(models / "2" / "decoder.keras")
-    rng = np.random.default_rng(generate.runtime.derive_seed(42, "2"))
+    rng = np.random.default_rng(generate.backend.derive_seed(42, "2"))
     z = rng.uniform(-1.5, 1.5, (12, 2)).astype(np.float32)
     expected = decoder.predict(z, verbose=0) * 255
-    found = folders.read_images([gen / "2" / f"{k}.png" for k in range(1, 13)])
+    found = albums.read_images([gen / "2" / f"{k}.png" for k in range(1, 13)])
     assert np.abs(found - expected).max() < 0.51
 
 
@@ -371,8 +371,8 @@ def test_an_arm_leaves_all_its_files_and_counts(cnn_runs, arm, protocol):
 
 def test_scores_are_those_of_the_saved_model(data, cnn_runs):
     out = cnn_runs("AUG+VAE", "fair")
-    images, labels = folders.read_classes(folders.list_images(data / "test"))
-    probabilities = keras.saving.load_model(out / "model.keras").predict(folders.to_float(images), verbose=0)
+    images, labels = albums.read_classes(folders.list_images(data / "test"))
+    probabilities = keras.saving.load_model(out / "model.keras").predict(codec.to_float(images), verbose=0)
     matrix = np.zeros((3, 3), int)
     np.add.at(matrix, (labels, probabilities.argmax(axis=1)), 1)
     assert read_result(out)["confusion"] == matrix.tolist()
@@ -492,9 +492,9 @@ def test_differing_images_go_all_the_way_with_size_and_color(tmp_path):
     data, size = write_photographs(tmp_path / "data"), ["--size", 10, 8]
     train_vaes(data, tmp_path / "models", "--architecture", "dense", *size, "--color", "rgb")
     draw(tmp_path / "models", tmp_path / "gen", "--count", 3)
-    generated = folders.read_images(sorted((tmp_path / "gen/cat").iterdir()))
+    generated = albums.read_images(sorted((tmp_path / "gen/cat").iterdir()))
     assert generated.shape == (3, 10, 8, 3)
-    for color, channels in folders.COLORS.items():
+    for color, channels in codec.COLORS.items():
         out = tmp_path / color
         classify(data, out, "-vae", tmp_path / "gen", "--aug", *PROTOCOLS["fair"], *size, "--color", color)
         model = keras.saving.load_model(out / "model.keras")

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-import plots
+from common import plots
 
 
 @pytest.mark.parametrize("names", [["$\\frac$", "_hidden"], [f"class {k}" for k in range(200)]], ids=["odd", "many"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import prepare_data
-from images import folders
+from images import albums, codec, folders
 
 
 def main(*flags):
@@ -35,7 +35,7 @@ def tree(root):
 
 def pixels(paths):
     """How often each image occurs, by shape and pixels."""
-    images = [folders.decode(path, set()) for path in paths]
+    images = [codec.decode(path, set()) for path in paths]
     return collections.Counter((image.shape, image.tobytes()) for image in images)
 
 
@@ -125,8 +125,8 @@ def test_an_npz_lands_in_the_folders_of_its_classes(tmp_path):
         "T-shirt_top": ["example0.png", "example2.png", "example4.png"],
         "größe": ["example1.png", "example3.png", "example5.png"],
     }
-    np.testing.assert_array_equal(folders.read_images(listing["größe"])[..., 0], x_train[1::2])
-    tests = folders.read_classes(folders.list_images(tmp_path / "out" / "test"))
+    np.testing.assert_array_equal(albums.read_images(listing["größe"])[..., 0], x_train[1::2])
+    tests = albums.read_classes(folders.list_images(tmp_path / "out" / "test"))
     np.testing.assert_array_equal(tests[0][..., 0], x_test)
     made = read(tmp_path / "out" / "dataset.json")["settings"]
     assert made["counts"] == count_files(tmp_path / "out")

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure as Canvas
 
-from experiments import report
-from experiments.results import Claim, Figure, Table
+from report import page
+from report.parts import Claim, Figure, Table
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NASTY = '<script>alert("x")</script> & <b>'
@@ -50,8 +50,8 @@ def make_figure(folder, name="curve", title="A curve", inches=(3, 2), **changes)
     return Figure(**{"name": name, "title": title, "source": "Fig. 1", "folder": folder, **changes})
 
 
-def page(path, headline=HEADLINE, facts=None, claims=(), tables=(), figures=(), **options):
-    report.write_page(path, headline, facts or {}, claims, tables, figures, **options)
+def make_page(path, headline=HEADLINE, facts=None, claims=(), tables=(), figures=(), **options):
+    page.write_page(path, headline, facts or {}, claims, tables, figures, **options)
     return path.read_text(encoding="utf-8")
 
 
@@ -75,7 +75,7 @@ class Outline(HTMLParser):
 
 
 def test_markdown_starts_with_title_source_and_note(tmp_path):
-    report.write_table(small_table(), tmp_path)
+    page.write_table(small_table(), tmp_path)
     assert (tmp_path / "small_1.md").read_text(encoding="utf-8") == (
         "# A small\\_table\n\nTable 1\n\nText of 5 %.\n\n"
         "| arm     | f1\\_percent | note            |\n"
@@ -86,7 +86,7 @@ def test_markdown_starts_with_title_source_and_note(tmp_path):
 
 
 def test_latex_escapes_what_means_something_else(tmp_path):
-    report.write_table(small_table(), tmp_path)
+    page.write_table(small_table(), tmp_path)
     lines = (tmp_path / "small_1.tex").read_text(encoding="utf-8").splitlines()
     assert r"\caption{A small\_table. Table 1. Text of 5 \%.}" in lines
     assert lines[lines.index(r"\toprule") : lines.index(r"\bottomrule") + 1] == [
@@ -110,11 +110,11 @@ def test_latex_escapes_what_means_something_else(tmp_path):
     ],
 )
 def test_latex_of_single_cells(text, escaped):
-    assert f"\n{escaped} \\\\\n" in report.as_latex(small_table(frame=pd.DataFrame({"x": [text]})))
+    assert f"\n{escaped} \\\\\n" in page.as_latex(small_table(frame=pd.DataFrame({"x": [text]})))
 
 
 def test_csv_holds_the_numbers_as_printed_and_empty_cells_empty(tmp_path):
-    report.write_table(small_table(), tmp_path)
+    page.write_table(small_table(), tmp_path)
     assert (tmp_path / "small_1.csv").read_text(encoding="utf-8").splitlines() == [
         "arm,f1_percent,note",
         "CNN,78.05,50 % & more",
@@ -124,12 +124,12 @@ def test_csv_holds_the_numbers_as_printed_and_empty_cells_empty(tmp_path):
 
 def test_csv_takes_the_tidy_frame_if_there_is_one(tmp_path):
     tidy = pd.DataFrame({"arm": ["CNN"], "mean": [0.5]})
-    report.write_table(small_table(tidy=tidy), tmp_path)
+    page.write_table(small_table(tidy=tidy), tmp_path)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "small_1.csv"), tidy)
 
 
 def test_levels_are_joined_in_markdown_and_csv(tmp_path):
-    report.write_table(grouped_table(), tmp_path)
+    page.write_table(grouped_table(), tmp_path)
     names = ["latent", "size"] + [
         f"{arm}: {name}" for arm in ("CNN", "VAE") for name in ("published", "obtained, fair")
     ]
@@ -139,7 +139,7 @@ def test_levels_are_joined_in_markdown_and_csv(tmp_path):
 
 
 def test_latex_keeps_the_levels():
-    lines = report.as_latex(grouped_table()).splitlines()
+    lines = page.as_latex(grouped_table()).splitlines()
     top = lines.index(r"\toprule")
     assert lines[top + 1 : top + 5] == [
         r"& & \multicolumn{2}{c}{CNN} & \multicolumn{2}{c}{VAE} \\",
@@ -153,7 +153,7 @@ def test_latex_keeps_the_levels():
 def test_three_levels_and_an_index_with_a_name():
     columns = pd.MultiIndex.from_tuples([("a", "b", "x"), ("a", "b", "y"), ("a", "c", "x"), ("d", "", "")])
     frame = pd.DataFrame([list("1234")], columns=columns, index=pd.Index(["first"], name="row"))
-    lines = report.as_latex(small_table(frame=frame)).splitlines()
+    lines = page.as_latex(small_table(frame=frame)).splitlines()
     top = lines.index(r"\toprule")
     assert lines[top + 1 : top + 6] == [
         r" & \multicolumn{3}{c}{a} &  \\",
@@ -167,7 +167,7 @@ def test_three_levels_and_an_index_with_a_name():
 
 def test_missing_values_are_empty_cells():
     frame = pd.DataFrame({"a": [1.5, np.nan], "b": pd.array([3, None], "Int64"), "c": [None, "x"]})
-    assert report.as_markdown(small_table(frame=frame)).splitlines()[-2:] == [
+    assert page.as_markdown(small_table(frame=frame)).splitlines()[-2:] == [
         "| 1.5 | 3   |     |",
         "|     |     | x   |",
     ]
@@ -175,14 +175,14 @@ def test_missing_values_are_empty_cells():
 
 def test_a_table_without_rows_says_so(tmp_path):
     table = small_table(frame=pd.DataFrame([]))
-    report.write_table(table, tmp_path)
+    page.write_table(table, tmp_path)
     said = [(tmp_path / f"small_1.{kind}").read_text(encoding="utf-8") for kind in ("md", "tex")]
-    said.append(page(tmp_path / "report.html", tables=[table]))
+    said.append(make_page(tmp_path / "report.html", tables=[table]))
     assert all("Nothing of it was run." in text for text in said)
 
 
 def test_the_page_keeps_the_levels_and_names_its_rows(tmp_path):
-    text = page(tmp_path / "report.html", tables=[grouped_table()])
+    text = make_page(tmp_path / "report.html", tables=[grouped_table()])
     cells = [
         (tag, attrs.get("scope"), attrs.get("colspan")) for tag, attrs in Outline(text).tags if tag in ("th", "td")
     ]
@@ -193,7 +193,7 @@ def test_the_page_keeps_the_levels_and_names_its_rows(tmp_path):
 
 def test_every_field_is_escaped(tmp_path):
     frame = pd.DataFrame({NASTY: [NASTY]})
-    text = page(
+    text = make_page(
         tmp_path / "report.html",
         headline={"title": NASTY, "lead": [NASTY]},
         facts={NASTY: NASTY, f"Command {NASTY}": f"x {NASTY} --y {NASTY}"},
@@ -209,7 +209,7 @@ def test_every_field_is_escaped(tmp_path):
 
 
 def test_empty_parts_are_said_in_words(tmp_path):
-    text = Outline(page(tmp_path / "report.html")).text
+    text = Outline(make_page(tmp_path / "report.html")).text
     assert text.count("No claim was judged under this protocol.") == 2
     assert "This grid has left no table." in text
     assert "This grid has left no figure." in text
@@ -221,7 +221,7 @@ def test_claims_stand_under_their_protocol_with_a_verdict_in_words(tmp_path):
         Claim("Second claim.", "4.2", "fair", "does not hold", "By -1 point."),
         Claim("Third claim.", "4.3", "fair", "not decided", "One seed."),
     ]
-    text = " ".join(Outline(page(tmp_path / "report.html", claims=claims)).text.split())
+    text = " ".join(Outline(make_page(tmp_path / "report.html", claims=claims)).text.split())
     order = ["Every arm takes", "does not hold Second claim.", "not decided Third claim.", "As the released code"]
     places = [text.index(words) for words in [*order, "holds First claim."]]
     assert places == sorted(places)
@@ -229,7 +229,9 @@ def test_claims_stand_under_their_protocol_with_a_verdict_in_words(tmp_path):
 
 
 def test_the_headline_leads_to_the_protocol_that_has_claims(tmp_path):
-    outline = Outline(page(tmp_path / "report.html", claims=[Claim("First.", "4.1", "published", "holds", "By 3.")]))
+    outline = Outline(
+        make_page(tmp_path / "report.html", claims=[Claim("First.", "4.1", "published", "holds", "By 3.")])
+    )
     links = [attrs["href"] for tag, attrs in outline.tags if tag == "a" and attrs["href"].startswith("#claims-")]
     titles = [attrs["id"] for tag, attrs in outline.tags if tag == "h3"]
     assert links == ["#claims-2"]
@@ -240,7 +242,7 @@ def test_long_lists_of_command_lines_are_printed_once(tmp_path):
     many = [f"python train_cnn.py --seed {k}" for k in range(30)]
     tables = [small_table(name=f"t{k}", title=f"Title {k}", commands=many) for k in range(3)]
     tables += [small_table(name="few", commands=many[:1]), small_table(name="again", commands=many[:1])]
-    outline = Outline(page(tmp_path / "report.html", tables=tables))
+    outline = Outline(make_page(tmp_path / "report.html", tables=tables))
     assert outline.text.count("--seed 29") == 1
     assert outline.text.count("--seed 0") == 3
     assert outline.text.count("The same as those of Title 0 (Table 1).") == 2
@@ -250,7 +252,7 @@ def test_long_lists_of_command_lines_are_printed_once(tmp_path):
 
 def test_figures_are_inside_and_their_pdf_is_named_from_the_page(tmp_path):
     figure = make_figure(tmp_path / "figures", inches=(3, 2))
-    outline = Outline(page(tmp_path / "out" / "report.html", figures=[figure]))
+    outline = Outline(make_page(tmp_path / "out" / "report.html", figures=[figure]))
     (image,) = (attrs for tag, attrs in outline.tags if tag == "img")
     assert (
         image["src"] == "data:image/png;base64," + base64.b64encode((figure.folder / "curve.png").read_bytes()).decode()
@@ -261,9 +263,9 @@ def test_figures_are_inside_and_their_pdf_is_named_from_the_page(tmp_path):
 
 
 def test_files_of_tables_are_named_if_their_folder_is_given(tmp_path):
-    text = Outline(page(tmp_path / "report.html", tables=[small_table()], table_folder=tmp_path / "tables")).text
+    text = Outline(make_page(tmp_path / "report.html", tables=[small_table()], table_folder=tmp_path / "tables")).text
     assert "Files: tables/small_1.md, tables/small_1.csv, tables/small_1.tex" in text
-    assert "Files:" not in Outline(page(tmp_path / "report.html", tables=[small_table()])).text
+    assert "Files:" not in Outline(make_page(tmp_path / "report.html", tables=[small_table()])).text
 
 
 def luminance(color):
@@ -278,7 +280,7 @@ def luminance(color):
 
 def test_text_stands_out_in_light_dark_and_print(tmp_path):
     """Contrast of at least 4.5 to 1: level AA of the Web Content Accessibility Guidelines."""
-    text = page(tmp_path / "report.html")
+    text = make_page(tmp_path / "report.html")
     schemes = [dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in re.findall(r":root \{(.*?)\}", text, re.S)]
     assert len(schemes) == 3
     pairs = [(ink, paper) for ink in ("ink", "muted", "accent") for paper in ("paper", "raised")]
@@ -297,14 +299,14 @@ def whole_page(tmp_path_factory):
         [grouped_table().frame] + [grouped_table().frame.iloc[:, 2:].add_suffix(f"{k}") for k in range(4)], axis=1
     )
     words = "unbreakable" * 30
-    return page(
+    return make_page(
         folder / "report.html",
         headline={"title": f"Title {words}", "lead": ["A sentence. " * 20, words]},
         facts={"Command": long_line, "Versions": words, "Date": "today"},
         claims=[
             Claim(f"A claim. {words}", "4.1", protocol, verdict, "Evidence. " * 20)
             for protocol in ("fair", "published")
-            for verdict in report.VERDICTS
+            for verdict in page.VERDICTS
         ],
         tables=[
             grouped_table(

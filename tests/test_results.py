@@ -3,7 +3,7 @@
 import pytest
 from fake_grid import write_classifier
 
-from experiments import results
+from report import results
 
 
 def test_scores_come_in_the_order_of_arms_sizes_latents_and_seeds(tmp_path):

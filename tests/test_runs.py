@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-import runs
+from common import runs
 
 SETTINGS, DATA = {"seed": 1, "shape": [12, 12, 1]}, {"images": "abc"}
 
@@ -204,7 +204,8 @@ def test_an_output_below_a_file_is_refused(tmp_path, below):
 
 
 WRITE_AND_DIE = """
-import os, signal, sys, runs
+import os, signal, sys
+from common import runs
 with runs.writing(sys.argv[1], {"seed": 1}, {}) as folder:
     for k in range(5):
         (folder / f"{k}.png").write_bytes(b"x" * 1000)
@@ -224,7 +225,8 @@ def test_a_killed_step_is_not_finished_and_the_next_run_cleans_up(tmp_path):
 
 
 WRITE_ON_A_FULL_DISK = """
-import resource, signal, sys, cli, runs
+import resource, signal, sys
+from common import cli, runs
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 def main():

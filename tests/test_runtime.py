@@ -1,7 +1,6 @@
 """Seeds, precision and devices; and which module may import which."""
 
 import argparse
-import ast
 import json
 import os
 import random
@@ -13,14 +12,14 @@ import keras
 import numpy as np
 import pytest
 
-import runtime
+from common import backend
 
-ROOT = Path(runtime.__file__).parent
+ROOT = Path(backend.__file__).parent.parent
 
 
 def test_derived_seeds_are_stable():
     # written down: models of another day have to be found again
-    assert [runtime.derive_seed(42, name) for name in ("0", "cat")] == [1254069530, 887437946]
+    assert [backend.derive_seed(42, name) for name in ("0", "cat")] == [1254069530, 887437946]
 
 
 def test_a_data_set_has_the_generators_batches_and_nothing_tunes_it():
@@ -29,7 +28,7 @@ def test_a_data_set_has_the_generators_batches_and_nothing_tunes_it():
         ({"labelled": rng.random((n, 2), np.float32), "unlabelled": rng.random((3, 2), np.float32)}, np.eye(n, 3))
         for n in (3, 2, 3, 1)
     ]
-    dataset = runtime.as_dataset(iter(made))
+    dataset = backend.as_dataset(iter(made))
     found = list(dataset.as_numpy_iterator())
     assert len(found) == 4
     for (images, labels), (expected, targets) in zip(found, made, strict=True):
@@ -42,7 +41,7 @@ def test_a_data_set_has_the_generators_batches_and_nothing_tunes_it():
 
 def test_derived_seeds_differ_by_seed_and_name():
     names = [str(k) for k in range(100)] + ["batches", "augmentation", "pages", "joint"]
-    seeds = [runtime.derive_seed(seed, name) for seed in range(20) for name in names]
+    seeds = [backend.derive_seed(seed, name) for seed in range(20) for name in names]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**31 for seed in seeds)
 
@@ -55,14 +54,14 @@ def draw_as_a_layer_does():
 def test_set_seeds_reaches_every_source_of_random_numbers(draw):
     found = []
     for seed in (3, 3, 4):
-        runtime.set_seeds(seed)
+        backend.set_seeds(seed)
         found.append(draw())
     assert found[0] == found[1] != found[2]
 
 
 def test_set_seeds_makes_weights_equal():
     def weights(seed):
-        runtime.set_seeds(seed)
+        backend.set_seeds(seed)
         return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).get_weights()[0]
 
     np.testing.assert_array_equal(weights(3), weights(3))
@@ -71,44 +70,44 @@ def test_set_seeds_makes_weights_equal():
 
 @pytest.mark.parametrize("seed", [0, 2**31 - 1])
 def test_every_seed_of_the_command_line_is_taken(seed):
-    runtime.set_seeds(seed)
+    backend.set_seeds(seed)
 
 
 @pytest.mark.parametrize("text", ["auto", "cpu", "gpu", "1", "12", "cpu:2"])
 def test_devices_are_taken(text):
-    assert runtime.devices(text) == text
+    assert backend.devices(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "cpu:0", "cpu:", "gpu:1", "tpu", "1.5", "auto "])
 def test_other_devices_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match=f"received {text!r}"):
-        runtime.devices(text)
+        backend.devices(text)
 
 
 def test_flags_have_the_documented_defaults():
     parser = argparse.ArgumentParser()
-    runtime.add_arguments(parser)
+    backend.add_arguments(parser)
     assert vars(parser.parse_args([])) == {"seed": 42, "devices": "auto", "deterministic": False}
 
 
 def test_configure_refuses_several_machines(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", "{}")
     with pytest.raises(ValueError, match=r"TF_CONFIG.*several machines"):
-        runtime.configure()
+        backend.configure()
 
 
 def test_configure_refuses_more_gpus_than_there_are():
     with pytest.raises(ValueError, match=r"--devices 999: 999 GPU wanted, \d+ found"):
-        runtime.configure(devices="999")
+        backend.configure(devices="999")
 
 
 def test_configure_sets_seeds_and_precision():
     try:
-        runtime.configure(seed=5, precision="mixed_bfloat16")
+        backend.configure(seed=5, precision="mixed_bfloat16")
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
         first = np.random.random()  # noqa: NPY002
     finally:
-        scope = runtime.configure(seed=5)
+        scope = backend.configure(seed=5)
     assert keras.config.dtype_policy().name == "float32"
     assert np.random.random() == first  # noqa: NPY002
     with scope():  # one device: a context that does nothing
@@ -119,8 +118,8 @@ def test_configure_sets_seeds_and_precision():
 
 TRAINING = """
 import json, sys
-import runtime
-scope = runtime.configure(seed=1, devices=sys.argv[1])
+from common import backend
+scope = backend.configure(seed=1, devices=sys.argv[1])
 import keras, numpy as np
 from cnn import injection, protocols, training
 
@@ -135,7 +134,7 @@ for schedule in (
     protocols.fair("VAE", epochs=4, steps=20, batch_size=8, page_size=12),
     protocols.published("CNN", 20, epochs=4, batch_size=8),  # batches of 8, 8 and 4
 ):
-    runtime.set_seeds(1)
+    backend.set_seeds(1)
     with scope():
         dense = keras.layers.Dense(8, activation="relu"), keras.layers.Dense(3, activation="softmax")
         model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), *dense])
@@ -179,78 +178,3 @@ def test_two_devices_learn_what_one_learns_from_the_same_batches(trainings, prot
     for name in one:
         # float32 sums in another order: 1e-7 a step, with a margin
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, err_msg=name)
-
-
-# Arrows: who imports whom. Every file is parsed, so an import inside a function counts too.
-
-SCRIPTS = {path.stem for path in ROOT.glob("*.py")} | {"experiments"}
-ROOMS = ("vae_aug", "cnn", "images")
-TENSORFLOW = {"runtime.py", "cnn/augmentation.py"}
-FILES = sorted(
-    str(path.relative_to(ROOT))
-    for pattern in ("*.py", "vae_aug/**/*.py", "cnn/**/*.py", "images/**/*.py", "experiments/**/*.py")
-    for path in ROOT.glob(pattern)
-)
-
-
-def imported(file):
-    """The dotted names of all modules that a file imports; `from a import b` counts as `a` and `a.b`."""
-    names = set()
-    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative imports would pass these tests by"
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
-
-
-def packages(file):
-    return {name.split(".")[0] for name in imported(file)}
-
-
-def files_of(room):
-    return [file for file in FILES if file.startswith(f"{room}/")]
-
-
-def test_every_room_has_files():
-    assert all(files_of(room) for room in ROOMS)
-    assert {"runtime", "cli", "runs", "train_vae", "generate", "train_cnn"} <= SCRIPTS
-
-
-@pytest.mark.parametrize("file", files_of("vae_aug"))
-def test_vae_aug_knows_neither_classifier_nor_folders_nor_scripts(file):
-    assert not packages(file) & ({"cnn", "images"} | SCRIPTS)
-
-
-@pytest.mark.parametrize("file", files_of("cnn"))
-def test_cnn_knows_neither_generators_nor_folders_nor_scripts(file):
-    assert not packages(file) & ({"vae_aug", "images"} | SCRIPTS)
-
-
-@pytest.mark.parametrize("file", files_of("images"))
-def test_images_knows_no_back_end_and_no_other_room(file):
-    assert not packages(file) & ({"keras", "tensorflow", "jax", "torch", "vae_aug", "cnn"} | SCRIPTS)
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_tensorflow_comes_in_by_two_doors(file):
-    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-    uses = any(isinstance(node, ast.Name) and node.id in ("tf", "tensorflow") for node in ast.walk(tree))
-    assert ("tensorflow" in packages(file), uses) == (file in TENSORFLOW,) * 2
-
-
-@pytest.mark.parametrize("model", ["conv", "dense", "vae", "autoencoder", "rbm"])
-def test_model_files_share_layers_and_losses_only(model):
-    names = {name for name in imported(f"vae_aug/{model}.py") if name.startswith("vae_aug.")}
-    assert {name.split(".")[1] for name in names} <= {"layers", "losses"}
-
-
-@pytest.mark.parametrize("file", ["vae_aug/sampling.py", "cnn/injection.py"])
-def test_latents_and_pages_need_no_keras(file):
-    assert packages(file) <= {"numpy", "collections", "concurrent"}
-
-
-def test_models_are_found_without_keras():
-    assert not packages("vae_aug/saved.py") & {"keras", "vae_aug"}

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from conftest import write_digits
 
-import runtime
 import scarce
 import train_cnn
 import train_rbm
 from cnn import labelling, models
-from images import folders
+from common import backend
+from images import albums, codec
 from vae_aug import chains
 
 pytestmark = [
@@ -117,9 +117,9 @@ def test_chains_start_from_the_binarised_training_images_under_their_labels(data
     starts, length, seed = seen[0]
     listed = result(name="subset")["subset"]
     paths = [data / "train" / name / file for name, files in listed.items() for file in files]
-    np.testing.assert_array_equal(starts, folders.read_images(paths) > 127)
+    np.testing.assert_array_equal(starts, albums.read_images(paths) > 127)
     assert labels[0].argmax(axis=1).tolist() == [0, 0, 1, 1, 2, 2]
-    assert (length, seed) == (7, runtime.derive_seed(42, "chains"))
+    assert (length, seed) == (7, backend.derive_seed(42, "chains"))
     assert f"{data / 'train'}: grey levels binarised at 0.5" in caplog.messages
 
 
@@ -194,7 +194,7 @@ def refused(monkeypatch, tmp_path, capsys):
     def configure(*_args, **_options):
         raise AssertionError("the back end was started")
 
-    monkeypatch.setattr(runtime, "configure", configure)
+    monkeypatch.setattr(backend, "configure", configure)
 
     def check(data, flags, *words, error=ValueError):
         before = set(tmp_path.rglob("*"))
@@ -236,7 +236,7 @@ def test_flags_that_do_not_go_together_are_refused(data, refused, flags, named):
 
 
 def write(folder, shape, count=3):
-    folders.write_images(folder, range(count), np.zeros((count, *shape), np.uint8))
+    codec.write_images(folder, range(count), np.zeros((count, *shape), np.uint8))
 
 
 @pytest.mark.parametrize(("shape", "words"), [((12, 10, 1), "12x10 grey"), ((12, 12, 3), "12x12 RGB")], ids=str)

@@ -9,7 +9,7 @@ import train_cnn
 import train_rbm
 import train_vae
 from experiments import scarce
-from experiments.scarce_grid import Grid, vae_epochs
+from experiments.scarce.grid import Grid, vae_epochs
 
 DIGITS = {str(digit): 150 for digit in range(10)}
 MNIST = dict.fromkeys(DIGITS, 5421)

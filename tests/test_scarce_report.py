@@ -12,9 +12,11 @@ import pytest
 from conftest import write_digits
 from fake_grid import write_record, write_scarce
 
-import runs
-from experiments import results, scarce, scarce_figures, thesis
-from images import folders
+from common import runs
+from experiments import scarce, thesis
+from experiments.scarce import figures
+from images import codec
+from report import results
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ["0", "1", "_2$"]
@@ -40,7 +42,7 @@ def write_pictures(root):
     rng = np.random.default_rng(0)
 
     def noise(path, height, width):
-        folders.write_image(path, rng.integers(0, 256, (height, width, 1), np.uint8))
+        codec.write_image(path, rng.integers(0, 256, (height, width, 1), np.uint8))
 
     for preset, name in (("bad", "b-rbm"), ("good", "g-rbm")):
         for available in (30, 300):
@@ -62,11 +64,11 @@ def write_pictures(root):
         facts = {"generator": generator, "available": available, "expectation": expectation, "seed": 42}
         folder = add_cell(root, f"sheets/{generator}-{available}-{expectation}-seed42", **facts)
         for name in CLASSES:
-            folders.write_images(folder / name, range(1, 11), rng.integers(0, 256, (10, 8, 8, 1), np.uint8))
+            codec.write_images(folder / name, range(1, 11), rng.integers(0, 256, (10, 8, 8, 1), np.uint8))
     folder = add_cell(root, "strips/vae-all-seed42", generator="vae", available=900, expectation=True, seed=42)
     noise(folder / "strips.png", 30, 200)
     for name in CLASSES:
-        folders.write_images(folder / name, [1], rng.integers(0, 256, (1, 8, 8, 1), np.uint8))
+        codec.write_images(folder / name, [1], rng.integers(0, 256, (1, 8, 8, 1), np.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,7 @@ def whole(tmp_path_factory):
 
 
 def test_every_figure_is_a_png_and_a_pdf_that_show_something(whole, tmp_path):
-    found = scarce_figures.all_figures(whole, tmp_path)
+    found = figures.all_figures(whole, tmp_path)
     assert [figure.name for figure in found] == ["vae-priors", "vae-chains", "rbm-steps", "chains"]
     for number, figure in enumerate(found, 1):
         picture = cv2.imread(str(tmp_path / f"{figure.name}.png"))
@@ -102,10 +104,10 @@ def test_every_figure_is_a_png_and_a_pdf_that_show_something(whole, tmp_path):
 
 
 def test_figures_whose_data_is_missing_are_left_out(tmp_path):
-    assert scarce_figures.all_figures(tmp_path, tmp_path / "figures") == []
+    assert figures.all_figures(tmp_path, tmp_path / "figures") == []
     folder = add_cell(tmp_path, "rbm/bad-30-seed42", generator="b-rbm", available=30, seed=42)
-    folders.write_image(folder / "samples.png", np.zeros((60, 60, 1), np.uint8))
-    assert [figure.name for figure in scarce_figures.all_figures(tmp_path, tmp_path / "figures")] == ["rbm-steps"]
+    codec.write_image(folder / "samples.png", np.zeros((60, 60, 1), np.uint8))
+    assert [figure.name for figure in figures.all_figures(tmp_path, tmp_path / "figures")] == ["rbm-steps"]
 
 
 def test_the_report_is_one_page_with_claims_tables_and_figures(whole, capsys):

@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 from fake_grid import write_record, write_scarce
 
-from experiments import report, results, scarce_claims, scarce_tables, statistics, tables
+from experiments.scarce import claims, tables
+from report import page, results, statistics
+from report.tables import has_numbers
 
 
 def number(table, model, generator="", chain_length=0, labels=""):
     """The one published error that stands there."""
-    rows = scarce_tables.numbers(f"scarce_{table}")
+    rows = tables.numbers(f"scarce_{table}")
     rows = rows[(rows["model"] == model) & (rows["generator"] == generator) & (rows["labels"] == labels)]
     rows = rows[rows["chain_length"] == chain_length]
     assert len(rows) == 1
@@ -30,7 +32,7 @@ def test_published_numbers_are_those_on_the_page():
     assert number(3, "fc2", "g-rbm", 1000, "y")["value"] == 4.70
     assert number(3, "conv1")["value"] == 3.11
     assert number(3, "conv1", "vae", 500, "n")["value"] == 4.85
-    four = scarce_tables.numbers("scarce_4").pivot(index="method", columns="labelled", values="value")
+    four = tables.numbers("scarce_4").pivot(index="method", columns="labelled", values="value")
     assert four.loc["Ladder Network"].tolist() == [48.85, 24.74, 6.96]
     assert four.loc["RBM DA"].tolist() == [45.34, 18.66, 5.60]
 
@@ -42,16 +44,16 @@ def test_published_notes_say_where_chains_were_shorter():
     assert number(3, "fc1", "vae", 500, "n")["note"] == "chains of 100"
     dash = number(3, "fc1", "vae", 1000, "n")
     assert (dash["printed"], dash["note"]) == ("-", "a dash in the table")
-    assert [len(scarce_tables.numbers(f"scarce_{k}")) for k in (1, 2, 3)] == [39] * 3
+    assert [len(tables.numbers(f"scarce_{k}")) for k in (1, 2, 3)] == [39] * 3
 
 
 def test_table_4_repeats_numbers_of_the_tables_before_it():
-    four = scarce_tables.numbers("scarce_4")
+    four = tables.numbers("scarce_4")
     for row in four[four["model"] == "fc2"].itertuples():
-        table = scarce_tables.NUMBERS[row.labelled]
+        table = tables.NUMBERS[row.labelled]
         assert number(table, "fc2", row.generator, row.chain_length, row.labels)["value"] == row.value
         if row.generator:
-            fc2 = scarce_tables.numbers(f"scarce_{table}").query("model == 'fc2' and generator == 'b-rbm'")
+            fc2 = tables.numbers(f"scarce_{table}").query("model == 'fc2' and generator == 'b-rbm'")
             assert row.value == fc2["value"].min()
 
 
@@ -77,7 +79,7 @@ def row_of(table, chains, states="", labels=""):
 
 def test_errors_stand_beside_the_published_ones(grid):
     frame = results.collect(grid)
-    table = scarce_tables.scenario(frame, 10)
+    table = tables.scenario(frame, 10)
     low, high = (100 * x for x in statistics.summary([0.50, 0.54, 0.61])[-2:])
     row = row_of(table, "none (baseline)")
     assert row["FC1", "published"] == "53.71"
@@ -95,20 +97,20 @@ def test_errors_stand_beside_the_published_ones(grid):
 
 
 def test_only_the_scenario_that_was_run_has_numbers(grid):
-    made = scarce_tables.all_tables(grid, results.collect(grid))
-    assert [table.name for table in made if tables.has_numbers(table)] == ["scarce-1", "scarce-4"]
+    made = tables.all_tables(grid, results.collect(grid))
+    assert [table.name for table in made if has_numbers(table)] == ["scarce-1", "scarce-4"]
     for table in made:
-        report.write_table(table, grid / "tables")
-    empty = scarce_tables.all_tables(grid / "nothing", results.collect(grid / "nothing"))
+        page.write_table(table, grid / "tables")
+    empty = tables.all_tables(grid / "nothing", results.collect(grid / "nothing"))
     assert [table.name for table in empty] == ["scarce-1", "scarce-2", "scarce-3", "scarce-4", "scarce-rbm"]
-    assert not any(map(tables.has_numbers, empty))
+    assert not any(map(has_numbers, empty))
 
 
 def test_what_the_paper_has_not_joins_its_tables(grid):
     write_scarce(grid, "thesis", 10, 42, 0.4, "g-rbm", 500, "y")
     write_scarce(grid, "fc1", 10, 42, 0.3, "b-rbm", 50, "n")
     write_scarce(grid, "fc2", 30, 42, 0.2)
-    made = {table.name: table for table in scarce_tables.all_tables(grid, results.collect(grid))}
+    made = {table.name: table for table in tables.all_tables(grid, results.collect(grid))}
     table = made["scarce-1"]
     row = row_of(table, "G-RBM", "500", "y")
     assert (row["the thesis' CNN", "published"], row["the thesis' CNN", "obtained, fair"]) == ("", "40.00 (1)")
@@ -124,7 +126,7 @@ def test_table_4_takes_the_setting_that_the_published_number_comes_from(grid):
     for length, error in ((500, 0.19), (1000, 0.18)):
         write_scarce(grid, "fc2", 100, 42, error, "b-rbm", length, "y", "published")
     write_scarce(grid, "fc2", 10, 42, 0.59)
-    frame = scarce_tables.ladder(results.collect(grid)).frame.set_index("labelled images")
+    frame = tables.ladder(results.collect(grid)).frame.set_index("labelled images")
     assert frame.loc[10, ("ladder network", "obtained, fair")] == "48.00 ± 0.00 (3) [48.00, 48.00], out"
     assert frame.loc[10, ("baseline (FC2)", "obtained, fair")] == "59.00 (1)"
     assert frame.loc[100, ("RBM chains (FC2)", "obtained, published")] == "18.00 (1)"
@@ -139,7 +141,7 @@ def test_how_far_rbms_came_is_read_off_their_monitors(tmp_path):
         pd.DataFrame({**table, "pseudo_likelihood": [-90.0, -80.0]}).to_csv(tmp_path / key / "monitors.csv")
         facts = {"generator": "g-rbm", "available": 100, "seed": seed}
         write_record(tmp_path, key, facts, f"python train_rbm.py --out {key}")
-    table = scarce_tables.convergence(tmp_path)
+    table = tables.convergence(tmp_path)
     [row] = table.frame.to_dict("records")
     assert (row["RBM"], row["preset"], row["epochs"]) == ("G-RBM", "good", "2")
     assert row["reconstruction error (a pixel)"].startswith("0.1500 ± 0.0707 (2)")
@@ -155,7 +157,7 @@ def pairs(root, gains, one=("b-rbm", 500, "y"), other=(), labelled=10, model="fc
 
 
 def verdicts(root):
-    return {claim.text: claim for claim in scarce_claims.judge(results.collect(root))}
+    return {claim.text: claim for claim in claims.judge(results.collect(root))}
 
 
 Y_BEATS_N = (
@@ -238,18 +240,18 @@ def test_deeper_against_shallower_at_100_labels(tmp_path):
 def test_protocols_are_judged_apart_and_nothing_run_is_said(tmp_path):
     pairs(tmp_path, [0.02] * 8, other=("b-rbm", 500, "n"))
     pairs(tmp_path, [-0.02] * 8, other=("b-rbm", 500, "n"), protocol="published")
-    found = [claim for claim in scarce_claims.judge(results.collect(tmp_path)) if claim.text == Y_BEATS_N]
+    found = [claim for claim in claims.judge(results.collect(tmp_path)) if claim.text == Y_BEATS_N]
     assert [(claim.protocol, claim.verdict) for claim in found] == [("fair", "holds"), ("published", "does not hold")]
     others = verdicts(tmp_path)
     assert others["Chains of the bad RBM beat chains of the VAE"].evidence == "not run"
-    assert scarce_claims.judge(results.collect(tmp_path / "nothing")) == []
+    assert claims.judge(results.collect(tmp_path / "nothing")) == []
 
 
 def test_the_lead_says_what_chains_did(tmp_path):
     pairs(tmp_path, [0.05, 0.07])
     frame = results.collect(tmp_path)
-    assert scarce_claims.lead(frame) == [
+    assert claims.lead(frame) == [
         "Error in the fair protocol, lower being better: B-RBM y -6.0 points beside the baseline (2 pairs, 95 % "
         "interval -7.0 to -5.0)."
     ]
-    assert scarce_claims.lead(frame[:0]) == ["No classifier is finished yet."]
+    assert claims.lead(frame[:0]) == ["No classifier is finished yet."]

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 from conftest import ENVIRONMENT, TESTS, wait_until
 
-from experiments import away, cells, schedule
-from experiments.cells import Cell
+from grid import cells, remote, schedule
+from grid.cells import Cell
 
 
 def toy(key, needs=(), **flags):
@@ -72,7 +72,7 @@ def start(root, grid, pool="schedule.Machine(root, 2)"):
     program = f"""if True:
         import pickle, sys
         from pathlib import Path
-        from experiments import schedule
+        from grid import schedule
         if __name__ == "__main__":
             root = Path({str(root)!r})
             with schedule.locked(root):
@@ -211,7 +211,7 @@ def alive(pid):
 
 
 def test_a_cluster_makes_the_same_numbers_and_survives_the_death_of_a_worker(dask, tmp_path, run):
-    from experiments.cluster import Cluster
+    from grid.cluster import Cluster
 
     address, workers = dask
     root, trace = tmp_path / "away", tmp_path / "trace"
@@ -234,7 +234,7 @@ def test_a_cluster_makes_the_same_numbers_and_survives_the_death_of_a_worker(das
 
 
 def test_a_cell_whose_process_dies_on_a_cluster_is_tried_again(dask, tmp_path):
-    from experiments.cluster import Cluster
+    from grid.cluster import Cluster
 
     root = tmp_path / "away"
     (root / "data").mkdir(parents=True)
@@ -245,7 +245,7 @@ def test_a_cell_whose_process_dies_on_a_cluster_is_tried_again(dask, tmp_path):
 
 
 def test_a_failure_on_a_cluster_comes_back_with_its_log(dask, tmp_path):
-    from experiments.cluster import Cluster
+    from grid.cluster import Cluster
 
     root = tmp_path / "away"
     (root / "data").mkdir(parents=True)
@@ -257,7 +257,7 @@ def test_a_failure_on_a_cluster_comes_back_with_its_log(dask, tmp_path):
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    from experiments import cluster
+    from grid import cluster
 
     monkeypatch.setattr(cluster, "TIMEOUT", 1)
     with pytest.raises(ValueError, match=r"--scheduler tcp://127.0.0.1:1: no Dask scheduler answers there"):
@@ -265,7 +265,7 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
 
 
 def test_a_worker_with_other_code_is_refused(tmp_path):
-    error, output = away.run_away(toy("numbers/a"), away.pack(tmp_path, []), tmp_path, "another commit")
+    error, output = remote.run_away(toy("numbers/a"), remote.pack(tmp_path, []), tmp_path, "another commit")
     assert "other source files" in error
     assert output == b""
 
@@ -276,7 +276,7 @@ def test_packed_folders_come_out_as_they_went_in(tmp_path):
     (tmp_path / "in/gen/.a.partial-1").mkdir()
     (tmp_path / "in/gen/.a.partial-1/1.png").write_bytes(b"half")
     (tmp_path / "in/note.json").write_text("1")
-    away.unpack(away.pack(tmp_path / "in", ["gen", "note.json"]), tmp_path / "out")
+    remote.unpack(remote.pack(tmp_path / "in", ["gen", "note.json"]), tmp_path / "out")
     files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert files == {"gen/a/1.png", "note.json"}
     assert (tmp_path / "out/gen/a/1.png").read_bytes() == b"\x89PNG"

@@ -5,16 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from experiments import data, report, results, scarce_tables, statistics, tables
+from experiments.scarce import tables as scarce_tables
+from experiments.thesis import tables
+from experiments.thesis.comparison import compare_arms
+from grid import dataset
+from report import page, results
 
 ROOT = Path(__file__).resolve().parent.parent
 GRIDS = sorted(path.parent for path in (ROOT / "results").glob("*/grid.json"))
 
 
 def made_again(grid, frame):
-    if data.paper_of(grid) == "scarce":
+    if dataset.paper_of(grid) == "scarce":
         return scarce_tables.all_tables(grid, frame)
-    comparison = {name: statistics.compare_arms(rows) for name, rows in frame.groupby("protocol")}
+    comparison = {name: compare_arms(rows) for name, rows in frame.groupby("protocol")}
     return tables.all_tables(grid, frame, comparison)
 
 
@@ -26,7 +30,7 @@ def test_shipped_tables_are_made_from_the_shipped_scores(grid):
         if table.name in ("thesis-6.1", "scarce-rbm"):
             continue  # curves of losses and monitors are not shipped
         shipped = (grid / "report/tables" / f"{table.name}.md").read_text(encoding="utf-8")
-        assert shipped == report.as_markdown(table), table.name
+        assert shipped == page.as_markdown(table), table.name
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.name)

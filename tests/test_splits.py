@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from images import splits
+from images import selection, splits
 
 
 def listing(count=30, classes=("a", "b")):
@@ -14,31 +14,31 @@ def listing(count=30, classes=("a", "b")):
 
 @pytest.mark.parametrize(("small", "large"), [(5, 10), (10, 25), (25, -1)])
 def test_subsets_of_one_seed_nest(small, large):
-    smaller, larger = (splits.draw_subset(listing(), size, seed=3) for size in (small, large))
+    smaller, larger = (selection.draw_subset(listing(), size, seed=3) for size in (small, large))
     for name in "ab":
         assert smaller[name] == larger[name][:small]
         assert len(set(smaller[name])) == small
 
 
 def test_a_class_draws_the_same_whatever_the_others():
-    alone = splits.draw_subset(listing(classes="b"), 5, seed=3)
-    assert splits.draw_subset(listing(classes="abc"), 5, seed=3)["b"] == alone["b"]
+    alone = selection.draw_subset(listing(classes="b"), 5, seed=3)
+    assert selection.draw_subset(listing(classes="abc"), 5, seed=3)["b"] == alone["b"]
 
 
 def test_classes_draw_different_places():
-    subset = splits.draw_subset(listing(), 10, seed=3)
+    subset = selection.draw_subset(listing(), 10, seed=3)
     assert [path.name for path in subset["a"]] != [path.name for path in subset["b"]]
 
 
 def test_the_seed_decides():
-    first, again, other = (splits.draw_subset(listing(), 10, seed) for seed in (0, 0, 1))
+    first, again, other = (selection.draw_subset(listing(), 10, seed) for seed in (0, 0, 1))
     assert first == again
     assert set(first["a"]) != set(other["a"])
 
 
 def test_minus_one_takes_all(caplog):
     with caplog.at_level("INFO"):
-        subset = splits.draw_subset(listing(), -1, seed=3)
+        subset = selection.draw_subset(listing(), -1, seed=3)
     assert {name: sorted(paths) for name, paths in subset.items()} == {
         name: sorted(paths) for name, paths in listing().items()
     }
@@ -47,7 +47,7 @@ def test_minus_one_takes_all(caplog):
 
 def test_too_few_images_are_all_taken_and_the_classes_logged_in_one_line(caplog):
     with caplog.at_level("INFO"):
-        subset = splits.draw_subset({**listing(3, "a"), **listing(9, "b"), **listing(4, "c")}, 5, seed=3)
+        subset = selection.draw_subset({**listing(3, "a"), **listing(9, "b"), **listing(4, "c")}, 5, seed=3)
     assert {name: len(paths) for name, paths in subset.items()} == {"a": 3, "b": 5, "c": 4}
     assert [r.getMessage() for r in caplog.records] == ["fewer than 5 images, all are used, in class a, c"]
 
@@ -84,22 +84,22 @@ def test_fewer_than_two_images_cannot_be_split(count):
 
 def test_a_saved_list_gives_the_same_images_in_the_same_order(tmp_path):
     files = listing(classes=("a", "größe 1"))
-    parts = {"subset": splits.draw_subset(files, 10, seed=3), "train": splits.draw_subset(files, 4, seed=5)}
-    splits.save_list(tmp_path / "split.json", **parts)
+    parts = {"subset": selection.draw_subset(files, 10, seed=3), "train": selection.draw_subset(files, 4, seed=5)}
+    selection.save_list(tmp_path / "split.json", **parts)
     for part, chosen in parts.items():
-        assert splits.load_list(tmp_path / "split.json", files, part) == chosen
+        assert selection.load_list(tmp_path / "split.json", files, part) == chosen
 
 
 def test_a_saved_list_serves_one_of_its_classes(tmp_path):
-    subset = splits.draw_subset(listing(), 5, seed=3)
-    splits.save_list(tmp_path / "split.json", subset=subset)
-    assert splits.load_list(tmp_path / "split.json", listing(classes="b"), "subset") == {"b": subset["b"]}
+    subset = selection.draw_subset(listing(), 5, seed=3)
+    selection.save_list(tmp_path / "split.json", subset=subset)
+    assert selection.load_list(tmp_path / "split.json", listing(classes="b"), "subset") == {"b": subset["b"]}
 
 
 def test_a_saved_list_serves_the_same_data_elsewhere(tmp_path):
-    splits.save_list(tmp_path / "split.json", subset=splits.draw_subset(listing(), 5, seed=3))
+    selection.save_list(tmp_path / "split.json", subset=selection.draw_subset(listing(), 5, seed=3))
     moved = {name: [Path("moved", *path.parts) for path in paths] for name, paths in listing().items()}
-    loaded = splits.load_list(tmp_path / "split.json", moved, "subset")
+    loaded = selection.load_list(tmp_path / "split.json", moved, "subset")
     assert all(path in moved[name] for name, paths in loaded.items() for path in paths)
 
 
@@ -122,7 +122,7 @@ def test_a_broken_list_is_refused_by_name(tmp_path, kind):
     path = tmp_path / "split.json"
     path.write_text(BROKEN[kind], encoding="utf-8")
     with pytest.raises(ValueError, match=r"split\.json"):
-        splits.load_list(path, listing(), "subset")
+        selection.load_list(path, listing(), "subset")
 
 
 def test_what_is_wrong_with_a_list_is_said(tmp_path):
@@ -130,28 +130,28 @@ def test_what_is_wrong_with_a_list_is_said(tmp_path):
     for kind, words in (("class missing", "class 'b' is missing"), ("file unknown", r"names b/example99\.png")):
         path.write_text(BROKEN[kind], encoding="utf-8")
         with pytest.raises(ValueError, match=words):
-            splits.load_list(path, listing(), "subset")
+            selection.load_list(path, listing(), "subset")
 
 
 def test_a_list_in_another_encoding_is_refused_by_name(tmp_path):
     (tmp_path / "split.json").write_bytes('{"subset": {"größe": []}}'.encode("utf-16"))
     with pytest.raises(ValueError, match=r"split\.json"):
-        splits.load_list(tmp_path / "split.json", listing(), "subset")
+        selection.load_list(tmp_path / "split.json", listing(), "subset")
 
 
 def test_a_list_that_is_not_there_is_named(tmp_path):
     with pytest.raises(OSError, match=r"absent\.json"):
-        splits.load_list(tmp_path / "absent.json", listing(), "subset")
+        selection.load_list(tmp_path / "absent.json", listing(), "subset")
 
 
 def test_the_next_in_order_continue_the_subset_and_leave_out_what_is_taken():
     files = listing()
-    order = splits.draw_subset(files, -1, 3)
-    chosen = splits.draw_subset(files, 2, 3)
-    following = splits.next_in_order(files, chosen, dict.fromkeys(files, 2), 3)
+    order = selection.draw_subset(files, -1, 3)
+    chosen = selection.draw_subset(files, 2, 3)
+    following = selection.next_in_order(files, chosen, dict.fromkeys(files, 2), 3)
     assert following == {name: paths[2:4] for name, paths in order.items()}
     late = {name: [paths[0], paths[2]] for name, paths in order.items()}
-    following = splits.next_in_order(files, late, dict.fromkeys(files, 2), 3)
+    following = selection.next_in_order(files, late, dict.fromkeys(files, 2), 3)
     assert following == {name: [paths[1], paths[3]] for name, paths in order.items()}
-    every = splits.next_in_order(files, chosen, dict.fromkeys(files, 10**6), 3)
+    every = selection.next_in_order(files, chosen, dict.fromkeys(files, 10**6), 3)
     assert every == {name: paths[2:] for name, paths in order.items()}

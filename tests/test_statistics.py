@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments import statistics
-from experiments.claims import judge as claims
-from experiments.results import published
-from experiments.statistics import compare_arms, holm, paired_test, summary
+from experiments.thesis import published
+from experiments.thesis.claims import judge as claims
+from experiments.thesis.comparison import compare_arms
+from report import statistics
+from report.statistics import holm, paired_test, summary
 
 pytestmark = pytest.mark.filterwarnings("error")
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not decided"
@@ -34,7 +35,7 @@ def grid(rows, protocol="fair"):
 
 def as_published():
     """CIARP's Table 2 as if it were a grid of one seed, AUG+VAE fed; CNN and AUG once a size."""
-    table = published("ciarp_2")
+    table = published.read("ciarp_2")
     rows = [
         (row.method, row.size, row.latent if "VAE" in row.method else None, 42, row.f1_percent / 100)
         for row in table.itertuples(index=False, name="Row")
@@ -396,7 +397,7 @@ def test_two_protocols_and_unknown_pools_are_refused():
 
 def with_feeding(frame):
     """Adds VAE arms with all images at once, behind the paged ones by what the thesis found, to every (size, seed)."""
-    table = published("thesis_methods").query("section == '6.4.2' and metric == 'f1' and injection == injection")
+    table = published.read("thesis_methods").query("section == '6.4.2' and metric == 'f1' and injection == injection")
     behind = table.groupby("size")["value"].agg(lambda values: abs(values.diff().iloc[-1]))
     paged = frame[(frame["arm"] == "VAE") & (frame["latent"] == 2)]
     at_once = paged.assign(injection="all", f1=paged["f1"] - paged["size"].map(behind))

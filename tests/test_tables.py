@@ -1,16 +1,21 @@
 """The papers' tables, against published numbers read off the page and a hand-made grid."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from fake_grid import write_classifier, write_record
 
-from experiments import checks, more_models, results, statistics, tables
+from experiments import scarce, thesis
+from experiments.thesis import checks, more_models, published, tables
+from report import results, statistics
+from report.tables import has_numbers, read_published
 
 
 def number(name, **where):
     """The one published number that `where` names."""
-    table = results.published(name)
+    table = published.read(name)
     for column, value in where.items():
         table = table[table[column] == value]
     assert len(table) == 1
@@ -37,8 +42,8 @@ def test_published_numbers_are_those_on_the_page():
 
 
 def test_every_published_number_says_where_it_stands():
-    for path in results.PUBLISHED.glob("*.csv"):
-        table = results.published(path.stem)
+    for path in [path for study in (scarce, thesis) for path in Path(study.__file__).parent.glob("published/*.csv")]:
+        table = read_published(path.parent, path.stem)
         assert table[["source", "table", "section"]].notna().all(axis=None)
         assert set(table["source"]) <= {"thesis", "ciarp", "scarce"}
 
@@ -75,7 +80,7 @@ def test_obtained_cells_have_mean_deviation_seeds_interval_and_a_verdict(grid):
 
 def test_cells_that_were_not_run_are_empty(grid):
     table = tables.ciarp_2(results.collect(grid))
-    assert tables.has_numbers(table)
+    assert has_numbers(table)
     row = row_of(table, latent=2, size=50)
     assert row["VAE", "obtained, fair"] == ""
     assert row["CNN", "obtained, fair"].startswith("75.00")  # trained once for all latent dimensions
@@ -157,7 +162,7 @@ def test_an_empty_grid_makes_every_table_with_empty_cells(tmp_path):
     for table in made:
         obtained = [c for c in table.frame if isinstance(c, tuple) and "obtained" in c[1]]
         assert (table.frame[obtained] == "").all(axis=None)
-        assert not tables.has_numbers(table)
+        assert not has_numbers(table)
 
 
 def test_other_models_and_chains_have_a_table_beside_the_thesis(grid):

@@ -13,7 +13,9 @@ import pytest
 from conftest import write_digits
 from fake_grid import write_classifier
 
-from experiments import data, results, thesis
+from experiments import thesis
+from grid import dataset
+from report import results
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = "--per-class --sizes 2 --latent 2 --seeds 1 --parts arms --steps 4 -e 2 --epochs 2 --count 3 --limte 3".split()
@@ -162,12 +164,12 @@ def test_quick_is_small_and_gives_way_to_flags():
 
 
 def test_classes_are_counted_before_anything_is_prepared(digits):
-    assert data.count_images(thesis.parse_args(["--dataset", "mnist"]))["5"] == 5421
-    counts = data.count_images(thesis.parse_args(["--dataset", "digits"]))
+    assert dataset.count_images(thesis.parse_args(["--dataset", "mnist"]))["5"] == 5421
+    counts = dataset.count_images(thesis.parse_args(["--dataset", "digits"]))
     assert sum(counts.values()) == 1797 - 292
-    assert "T-shirt_top" in data.count_images(thesis.parse_args(["--dataset", "fashion_mnist"]))
-    assert len(data.count_images(thesis.parse_args(["--dataset", "cifar100"]))) == 100
-    assert data.count_images(thesis.parse_args(["-path", str(digits)])) == {"0": 8, "1": 8, "2": 8}
+    assert "T-shirt_top" in dataset.count_images(thesis.parse_args(["--dataset", "fashion_mnist"]))
+    assert len(dataset.count_images(thesis.parse_args(["--dataset", "cifar100"]))) == 100
+    assert dataset.count_images(thesis.parse_args(["-path", str(digits)])) == {"0": 8, "1": 8, "2": 8}
 
 
 def test_the_lead_says_what_generated_images_gained(tmp_path):

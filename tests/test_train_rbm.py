@@ -9,10 +9,10 @@ import pytest
 from conftest import write_digits
 
 import generate
-import runtime
 import train_rbm
 import train_vae
-from images import folders, splits
+from common import backend
+from images import albums, codec, folders, selection
 from vae_aug.rbm import RBM
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, as it saves
@@ -91,14 +91,14 @@ def test_an_rbm_leaves_all_its_files(data, rbm):
     model = keras.saving.load_model(rbm / "rbm.keras")
     assert (type(model), model.image_shape, model.num_hidden) == (RBM, (12, 12, 1), 16)
     for name in ("monitors.png", "samples.png"):
-        image = folders.read_images([rbm / name])[0]
+        image = albums.read_images([rbm / name])[0]
         assert min(image.shape[:2]) > 20
         assert image.std() > 0
 
 
 def test_its_images_nest_with_all_others_of_the_seed_and_the_next_are_held_out(data, rbm):
     split = json.loads((rbm / "split.json").read_text())
-    order = splits.draw_subset(folders.list_images(data / "train"), -1, 42)
+    order = selection.draw_subset(folders.list_images(data / "train"), -1, 42)
     for name in CLASSES:
         assert split["subset"][name] == [path.name for path in order[name][:3]]
         assert split["heldout"][name] == [path.name for path in order[name][3:6]]
@@ -144,7 +144,7 @@ def test_grey_levels_are_binarised_and_said(tmp_path, data, caplog):
     assert caplog.text.count("grey levels binarised at 0.5") == 2  # what it learns from, and what it watches
     binary = write_digits(tmp_path / "data")
     for path in binary.rglob("*.png"):
-        folders.write_image(path, (folders.read_images([path])[0] > 127).astype(np.uint8) * 255)
+        codec.write_image(path, (albums.read_images([path])[0] > 127).astype(np.uint8) * 255)
     caplog.clear()
     with caplog.at_level("INFO", "images"):
         learn(binary, tmp_path / "again")
@@ -194,7 +194,7 @@ def test_a_machine_with_other_settings_is_not_written_over(data, rbm, flags, key
 def test_colour_images_of_any_size_are_learnt_and_started_from(tmp_path, data):
     learn(data, tmp_path / "rbm", "--size", 6, 8, "--color", "rgb")
     draw(tmp_path / "rbm", data, tmp_path / "gen")
-    assert folders.read_images(sorted((tmp_path / "gen" / "1").iterdir())).shape == (7, 6, 8, 3)
+    assert albums.read_images(sorted((tmp_path / "gen" / "1").iterdir())).shape == (7, 6, 8, 3)
 
 
 # train_vae.py --binarise --train-on-all
@@ -202,13 +202,13 @@ def test_colour_images_of_any_size_are_learnt_and_started_from(tmp_path, data):
 
 def test_a_binary_vae_trains_on_all_it_drew_and_the_next_validate(data, vae):
     split = json.loads((vae / "joint" / "split.json").read_text())
-    order = splits.draw_subset(folders.list_images(data / "train"), -1, 42)
+    order = selection.draw_subset(folders.list_images(data / "train"), -1, 42)
     for name in CLASSES:
         assert split["subset"][name] == split["train"][name] == [path.name for path in order[name][:3]]
         assert split["validation"][name] == [order[name][3].name]
     made = settings_of(vae / "joint")
     assert (made["binarise"], made["train_on_all"]) == (True, True)
-    assert set(np.unique(folders.read_images([vae / "joint" / "reconstructions.png"])[:, :50])) <= {0, 255}
+    assert set(np.unique(albums.read_images([vae / "joint" / "reconstructions.png"])[:, :50])) <= {0, 255}
 
 
 def test_where_no_images_are_left_the_training_images_validate(tmp_path, data, capsys):
@@ -238,28 +238,29 @@ def test_a_chain_s_images_lie_in_the_folder_of_their_start(gen):
     assert names(gen) == {*CLASSES, "config.json", "contact_sheet.png", "strips.png"}
     for name in CLASSES:
         assert names(gen / name) == {f"{k}.png" for k in range(1, 8)}
-        images = folders.read_images(list((gen / name).iterdir()))
+        images = albums.read_images(list((gen / name).iterdir()))
         assert images.shape == (7, 12, 12, 1)
         assert set(np.unique(images)) == {0, 255}
 
 
 def test_images_are_those_of_the_chains_start_after_start(data, rbm, gen):
     """7 images a class from 2 starts: 4 of the first chain, then 3 of the second."""
+    from common import saved
     from vae_aug import chains
 
-    chosen = splits.draw_subset(folders.list_images(data / "train"), 2, 42)  # as train_cnn.py -limtr 2 draws
-    images, labels = folders.read_classes(chosen)
-    walk = chains.Chains(chains.load(rbm), folders.binarise(images, "x"), 7, runtime.derive_seed(42, "chains"))
+    chosen = selection.draw_subset(folders.list_images(data / "train"), 2, 42)  # as train_cnn.py -limtr 2 draws
+    images, labels = albums.read_classes(chosen)
+    walk = chains.Chains(saved.load(rbm), albums.binarise(images, "x"), 7, backend.derive_seed(42, "chains"))
     states, rows = walk.next(6 * 4)
     for label, name in enumerate(CLASSES):
         first, second = np.flatnonzero(labels == label)
         expected = np.concatenate([states[rows == first], states[rows == second][:3]])
-        found = folders.read_images([gen / name / f"{k}.png" for k in range(1, 8)])
-        np.testing.assert_array_equal(found, folders.to_uint8(expected))
+        found = albums.read_images([gen / name / f"{k}.png" for k in range(1, 8)])
+        np.testing.assert_array_equal(found, codec.to_uint8(expected))
 
 
 def test_strips_show_the_start_and_then_the_chain(data, gen):
-    strips = folders.read_images([gen / "strips.png"])[0]
+    strips = albums.read_images([gen / "strips.png"])[0]
     scale = 56 // 12
     side, gap = 12 * scale, 2
 
@@ -267,26 +268,26 @@ def test_strips_show_the_start_and_then_the_chain(data, gen):
         top, left = gap + row * (side + gap), gap + column * (side + gap)
         return strips[top : top + side : scale, left : left + side : scale]
 
-    chosen = splits.draw_subset(folders.list_images(data / "train"), 2, 42)
+    chosen = selection.draw_subset(folders.list_images(data / "train"), 2, 42)
     for row, name in enumerate(CLASSES):
-        start = folders.read_images(chosen[name][:1])
-        np.testing.assert_array_equal(tile(row, 0), folders.to_uint8(folders.binarise(start, "x"))[0])
+        start = albums.read_images(chosen[name][:1])
+        np.testing.assert_array_equal(tile(row, 0), codec.to_uint8(albums.binarise(start, "x"))[0])
         for column in (1, 2, 3, 4):
-            state = folders.read_images([gen / name / f"{column}.png"])[0]
+            state = albums.read_images([gen / name / f"{column}.png"])[0]
             np.testing.assert_array_equal(tile(row, column), state)
     assert strips.shape[1] == gap + 5 * (side + gap)
 
 
 def test_a_vae_s_chain_generates_too(tmp_path, data, vae):
     draw(vae, data, tmp_path / "gen", "--labelled", -1)
-    images = folders.read_images([path for name in CLASSES for path in (tmp_path / "gen" / name).iterdir()])
+    images = albums.read_images([path for name in CLASSES for path in (tmp_path / "gen" / name).iterdir()])
     assert images.shape == (21, 12, 12, 1)
     assert set(np.unique(images)) == {0, 255}
 
 
 def test_expectations_are_grey_and_thinning_skips(tmp_path, data, rbm):
     draw(rbm, data, tmp_path / "grey", "--expectation")
-    assert len(np.unique(folders.read_images(list((tmp_path / "grey" / "0").iterdir())))) > 10
+    assert len(np.unique(albums.read_images(list((tmp_path / "grey" / "0").iterdir())))) > 10
     for out, flags in (("all", ("--count", 6)), ("thin", ("--count", 3, "--thin", 2, "--chain-length", 6))):
         draw(rbm, data, tmp_path / out, "--labelled", 1, *flags)
     for k in (1, 2, 3):
@@ -335,7 +336,7 @@ def refused(tmp_path, monkeypatch):
     def configure(*_args, **_options):
         raise AssertionError("the back end was started")
 
-    monkeypatch.setattr(runtime, "configure", configure)
+    monkeypatch.setattr(backend, "configure", configure)
 
     def check(function, *arguments, words):
         before = snapshot(tmp_path)
@@ -367,7 +368,7 @@ def test_starts_of_another_size_are_refused(tmp_path, rbm, refused):
 
 def test_mixed_sizes_are_refused(tmp_path, refused):
     data = write_digits(tmp_path / "data")
-    folders.write_image(next((data / "train" / "1").iterdir()), np.zeros((14, 12, 1), np.uint8))
+    codec.write_image(next((data / "train" / "1").iterdir()), np.zeros((14, 12, 1), np.uint8))
     refused(learn, data, tmp_path / "out", "--images", -1, words=["14x12 grey", "--size H W"])
 
 

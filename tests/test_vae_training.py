@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-import runtime
-from images import folders, sources
+from common import backend
+from images import codec, sources
 from vae_aug import training
 from vae_aug.vae import VariationalAutoencoder
 
@@ -16,7 +16,7 @@ VAE_LOSSES = ("loss", "reconstruction_loss", "kl_loss")
 def real():
     """Real digits by class: float32 `(num_images, 12, 12, 1)` in [0, 1]."""
     data = sources.digits(seed=0, side=12)
-    return {label: folders.to_float(data.x_train[data.y_train == label][..., None]) for label in range(3)}
+    return {label: codec.to_float(data.x_train[data.y_train == label][..., None]) for label in range(3)}
 
 
 def build(architecture="dense", objective="thesis", seed=0, latent_dim=3):
@@ -160,7 +160,7 @@ def test_restart_trains_a_second_class_as_if_it_were_the_first(real, architectur
 
     def prepare(seed):
         model = build(architecture, seed=seed)
-        return model, training.epochs_in_graph(model, runtime.in_graph) if in_graph else training.run_step_by_step
+        return model, training.epochs_in_graph(model, backend.in_graph) if in_graph else training.run_step_by_step
 
     alone = run(*prepare(22), 2)
 
@@ -202,7 +202,7 @@ def test_epochs_in_one_graph_lose_what_single_steps_lose(real, architecture):
     histories, weights = [], []
     for in_graph in (True, False):
         model = build(architecture, seed=5)
-        run_epochs = training.epochs_in_graph(model, runtime.in_graph) if in_graph else training.run_step_by_step
+        run_epochs = training.epochs_in_graph(model, backend.in_graph) if in_graph else training.run_step_by_step
         # 7 images in batches of 3, 3 and 1; 5 validation images in batches of 3 and 2
         parts = real[0][:7], real[0][7:12]
         histories.append(training.train(model, *parts, 4, seed=3, batch_size=3, run_epochs=run_epochs))
@@ -217,7 +217,7 @@ def test_epochs_in_one_graph_lose_what_single_steps_lose(real, architecture):
 def test_one_graph_serves_any_number_of_images(real):
     traces, model = [], build()
     run_epochs = training.epochs_in_graph(
-        model, lambda function, inputs: runtime.in_graph(lambda *x: traces.append(1) or function(*x), inputs)
+        model, lambda function, inputs: backend.in_graph(lambda *x: traces.append(1) or function(*x), inputs)
     )
     for count in (3, 4, 9):
         training.train(model, real[0][:count], real[0][20 : 20 + count], 2, seed=0, run_epochs=run_epochs)

@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-import runs
+from common import runs
 
 
 def main(argv):

@@ -10,14 +10,8 @@ from keras import ops
 
 import vae_aug.rbm
 import vae_aug.vae  # noqa: F401  registered here, so that a saved model of either kind can be read
-from vae_aug import saved
 
 BLOCK = 1000  # images that go through the model at once
-
-
-def load(folder):
-    """Loads the model of a folder that `train_rbm.py`, or `train_vae.py --joint --binarise`, wrote."""
-    return keras.saving.load_model(saved.find(folder).path, compile=False)
 
 
 def advance(model, images, seed_generator):

@@ -69,7 +69,7 @@ def epochs_in_graph(model, in_graph):
 
     Args:
         model: from `build`.
-        in_graph: `runtime.in_graph`.
+        in_graph: `common.backend.in_graph`.
 
     Returns:
         What `train` takes as `run_epochs`, for this model alone.

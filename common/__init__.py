@@ -1,0 +1,1 @@
+"""What the scripts share: command lines, run folders, pictures, the back end, saved generators."""

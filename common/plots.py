@@ -1,0 +1,97 @@
+"""Pictures that the steps leave behind: contact sheets, latent spaces, curves, confusion matrices.
+
+The first eight colours are Okabe and Ito's, told apart by colour-blind readers. Nothing opens a window.
+"""
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from images.codec import write_image
+
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#F0E442", "#7F7F7F", "#8C510A")
+MARKERS = "osD^vP*X<>"
+
+
+def contact_sheet(path, images, columns, gap=2):
+    """Lays uint8 images `(num_images, height, width, channels)` out in rows on white, scaled up if they are small."""
+    scale = max(1, 56 // images.shape[1])
+    images = images.repeat(scale, axis=1).repeat(scale, axis=2)
+    count, height, width, channels = images.shape
+    rows = math.ceil(count / columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, np.uint8)
+    for k, image in enumerate(images):
+        top, left = gap + k // columns * (height + gap), gap + k % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+    write_image(path, sheet)
+
+
+def plain(name):
+    """A name as Matplotlib draws it to the letter: no mathematics, and no leading underscore, which hides a label."""
+    return ("\u200a" if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
+def save(figure, path):
+    figure.savefig(path, dpi=150, bbox_inches="tight")
+    figure.clear()  # its parts refer to each other, and would stay in memory until Python looks for such circles
+
+
+def latent_space(path, z_mean, labels, class_names, title):
+    """Scatters 2-D or 3-D latents `(num_images, latent_dim)`, a colour a class, then markers (thesis 6.2.1, 6.5.1)."""
+    latent_dim = z_mean.shape[1]
+    figure = Figure(figsize=(6, 5))
+    axes = figure.add_subplot(projection="3d" if latent_dim == 3 else None)
+    for label, name in enumerate(class_names):
+        style = {"color": COLORS[label % len(COLORS)], "marker": MARKERS[label // len(COLORS) % len(MARKERS)]}
+        axes.scatter(*z_mean[labels == label].T, s=14 if len(z_mean) < 2000 else 3, label=plain(name), **style)
+    for axis, k in zip("xyz", range(latent_dim), strict=False):
+        getattr(axes, f"set_{axis}label")(f"z{k + 1}")
+    axes.set_title(plain(title))
+    if 1 < len(class_names) <= 40:
+        axes.legend(
+            loc="center left", bbox_to_anchor=(1.1 if latent_dim == 3 else 1.0, 0.5), frameon=False, markerscale=2
+        )
+    save(figure, path)
+
+
+def curves(path, history, pairs):
+    """Draws columns of a table by epoch.
+
+    Args:
+        path: PNG to write.
+        history: pandas DataFrame with a column `epoch`.
+        pairs: one panel each: (title, [column names]). Columns that are not there are left out.
+    """
+    figure = Figure(figsize=(5 * len(pairs), 3.5))
+    for axes, (title, columns) in zip(np.ravel(figure.subplots(1, len(pairs))), pairs, strict=True):
+        for color, column in zip(COLORS, columns, strict=False):
+            if column in history:
+                axes.plot(history["epoch"], history[column], color=color, label=column, linewidth=1)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_title(title)
+        axes.legend(frameon=False)
+    save(figure, path)
+
+
+def confusion(path, matrix, class_names, title):
+    """Draws a confusion matrix of counts, rows true, columns predicted."""
+    side = min(max(4, 0.5 * len(class_names)), 20)
+    figure = Figure(figsize=(side + 1, side))
+    axes = figure.add_subplot()
+    axes.imshow(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    if len(class_names) <= 20:
+        for i, j in np.ndindex(*matrix.shape):
+            dark = matrix[i, j] > 0.5 * matrix[i].sum()
+            axes.text(j, i, matrix[i, j], ha="center", va="center", fontsize=8, color="white" if dark else "black")
+    step = -(-len(class_names) // 100)  # more names than this cannot be read
+    names = [plain(name) for name in class_names][::step]
+    ticks = range(0, len(class_names), step)
+    axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axes.set_yticks(ticks, names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(title)
+    save(figure, path)

@@ -1,0 +1,1 @@
+"""Runs the cells of a grid, and knows no paper."""

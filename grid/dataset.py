@@ -1,0 +1,81 @@
+"""The data of a grid: which classes it has, what its folder is bound to, where the cells find it."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+import prepare_data
+from common import runs
+from images import folders, sources
+
+# Of the smallest class of each named data set; digits are counted, for they come without a download.
+TRAINING_IMAGES = {"mnist": 5421, "fashion_mnist": 6000, "cifar10": 5000, "cifar100": 500}
+
+
+def count_images(args):
+    """The classes and how many training images each has, at least, before anything is prepared: {class: count}."""
+    if args.path:
+        train, test = (folders.list_images(Path(args.path) / part) for part in ("train", "test"))
+        folders.check_same_classes(train, test, Path(args.path) / "train", Path(args.path) / "test")
+        return {name: len(paths) for name, paths in train.items()}
+    if args.source or args.dataset == "digits":
+        data = sources.from_npz(args.source) if args.source else sources.digits(42)
+        counts = np.bincount(data.y_train, minlength=len(data.class_names))
+        return {sources.folder_name(name): int(n) for name, n in zip(data.class_names, counts, strict=True)}
+    names = sources.CLASS_NAMES.get(args.dataset) or [str(label) for label in range(10)]
+    return {sources.folder_name(name): TRAINING_IMAGES[args.dataset] for name in names}
+
+
+def identity(args):
+    """What tells the data of one grid from another's."""
+    if args.path:
+        files = {part: folders.list_images(Path(args.path) / part) for part in ("train", "test")}
+        listing = [
+            [part, name, path.name, path.stat().st_size]
+            for part, classes in files.items()
+            for name, paths in classes.items()
+            for path in paths
+        ]
+        return {"images": hashlib.sha256(json.dumps(listing).encode()).hexdigest()}
+    if args.source:
+        return {"file": hashlib.sha256(Path(args.source).read_bytes()).hexdigest()}
+    return {"dataset": args.dataset}
+
+
+def claim(root, args, settings):
+    """Notes in `<root>/grid.json` what all cells of the folder share, its data and `settings`, or checks it."""
+    data = identity(args)
+    if (root / "grid.json").exists():
+        runs.finished(root, settings, data, "grid.json")
+    elif any(not entry.name.startswith(".") for entry in root.iterdir()):
+        raise ValueError(f"{root}: exists and is no folder of a grid; give another --out")
+    else:
+        name = args.dataset or Path(args.source or args.path).resolve().name
+        runs.write_json(root / "grid.json", {"settings": settings, "data": data, "name": name})
+
+
+def paper_of(root):
+    """The name of the paper whose grid a folder holds; the thesis', which came first, says none."""
+    return runs.read_json(root / "grid.json")["settings"].get("paper", "thesis")
+
+
+def check(root, paper):
+    """Raises a `ValueError` if a folder holds no grid, or another paper's."""
+    if not (root / "grid.json").exists():
+        raise ValueError(f"{root}: no grid's folder")
+    if paper_of(root) != paper:
+        raise ValueError(f"{root}: holds the grid of the paper {paper_of(root)!r}, not of {paper!r}")
+
+
+def prepare(args, root):
+    """Puts the data at `<root>/data`: a link to a given folder, or what prepare_data.py makes."""
+    data = root / "data"
+    if args.path:
+        if data.is_symlink():
+            data.unlink()  # the folder may have moved; `claim` has checked that it holds the same images
+        data.symlink_to(Path(args.path).resolve(), target_is_directory=True)
+        return
+    given = ["--source", args.source] if args.source else ["--dataset", args.dataset]
+    prepare_data.main([*given, "--out", str(data)])

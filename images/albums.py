@@ -1,0 +1,220 @@
+"""Many images: read into one uint8 array, or an album that gives a page of them as float32 when it is asked for.
+
+An album has `len`, `shape`, `fingerprint(*arrays)` and `album[places]`; a training takes all kinds alike:
+`ArrayAlbum` in memory, `Album` of files, `BinaryAlbum` of another album.
+"""
+
+import hashlib
+import logging
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from images.codec import check_same_shape, convert, decode, to_float
+
+log = logging.getLogger(__name__)
+MOST_BYTES = 2**29  # of one album in memory; training and test images together leave room for TensorFlow under 2 GB
+
+
+def read_list(paths, size=None, color=None):
+    """Reads image files, each in its own shape, and logs one line for each kind of conversion.
+
+    Arguments as of `read_images`. Returns a list of uint8 arrays `(height, width, channels)`.
+    """
+    notes = Counter()
+    images = [_read(path, size, color, notes) for path in paths]
+    _log_conversions(paths, notes)
+    return images
+
+
+def _read(path, size, color, notes):
+    found = set()
+    image = convert(decode(path, found), size, color)
+    notes.update(found)
+    return image
+
+
+def _log_conversions(paths, notes):
+    for note, count in sorted(notes.items()):
+        log.info("%s: %s (%d of %d files)", Path(paths[0]).parent.parent, note, count, len(paths))
+
+
+def read_images(paths, size=None, color=None):
+    """Reads image files into one array.
+
+    Args:
+        paths: image files.
+        size: optional `(height, width)` in pixels that every image is scaled to.
+        color: optional `"grey"` or `"rgb"` that every image is converted to.
+
+    Returns:
+        uint8 array `(num_images, height, width, channels)`.
+
+    Raises:
+        ValueError: a file is no readable image, or sizes or channels differ and no flag says what to make of them.
+    """
+    notes, images = Counter(), None
+    for k, path in enumerate(paths):
+        image = _read(path, size, color, notes)
+        if images is None:
+            images = np.empty((len(paths), *image.shape), np.uint8)
+        check_same_shape({paths[0]: images.shape[1:], path: image.shape})
+        images[k] = image
+    _log_conversions(paths, notes)
+    return images
+
+
+def read_classes(files, size=None, color=None):
+    """Reads a listing `{class: paths}`.
+
+    Returns:
+        images: uint8 `(num_images, height, width, channels)`, class after class.
+        labels: int64 `(num_images,)`, the place of the class in the listing.
+    """
+    return read_images(_join(files), size, color), _labels(files)
+
+
+def open_classes(files, size=None, color=None):
+    """As `read_classes`, with an album in place of the array."""
+    return open_album(_join(files), size, color), _labels(files)
+
+
+def _join(files):
+    return [path for paths in files.values() for path in paths]
+
+
+def _labels(files):
+    return np.repeat(np.arange(len(files)), [len(paths) for paths in files.values()])
+
+
+def binarise(images, source):
+    """uint8 images as float32 of 0 and 1: 1 above half of full brightness. One log line if they had grey levels.
+
+    Args:
+        images: uint8, any shape.
+        source: where they came from, for the log line.
+    """
+    if not np.isin(images, (0, 255)).all():
+        log.info("%s: grey levels binarised at 0.5", source)
+    return (images > 127).astype(np.float32)
+
+
+def binary(album, source):
+    """Makes an album binary, in memory if it lies there already. One log line if it may have had grey levels.
+
+    Args:
+        album: an `ArrayAlbum`, whose fingerprint becomes that of 0 and 255, or an `Album`, whose fingerprint stays.
+        source: where the images came from, for the log line.
+    """
+    if isinstance(album, ArrayAlbum):
+        if not np.isin(album.images, (0, 255)).all():
+            log.info("%s: grey levels binarised at 0.5", source)
+        return ArrayAlbum(np.where(album.images > 127, np.uint8(255), np.uint8(0)))
+    log.info("%s: images binarised at 0.5", source)
+    return BinaryAlbum(album)
+
+
+def open_album(paths, size=None, color=None):
+    """Opens image files as an album: in memory if that takes at most `MOST_BYTES`, else on disk.
+
+    Arguments and errors as of `read_images`. Every file is read once.
+    """
+    shape = convert(decode(paths[0], set()), size, color).shape
+    if len(paths) * math.prod(shape) <= MOST_BYTES:
+        return ArrayAlbum(read_images(paths, size, color))
+    return Album(paths, size, color)
+
+
+class ArrayAlbum:
+    """Images in memory, `album[places]` gives some of them.
+
+    Args:
+        images: uint8 `(num_images, height, width, channels)`; kept, not copied.
+
+    Attributes:
+        shape: `(num_images, height, width, channels)`.
+    """
+
+    def __init__(self, images):
+        self.images, self.shape = images, images.shape
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, places):
+        """The images at `places`, integers, as float32 `(num_places, height, width, channels)` in [0, 1]."""
+        return to_float(self.images[places])
+
+    def fingerprint(self, *arrays):
+        """What `fingerprint` gives of all its images and the arrays."""
+        return fingerprint(self.images, *arrays)
+
+
+class Album:
+    """Image files that are read when they are asked for, as `ArrayAlbum` gives them.
+
+    Every file is read once to begin with, one at a time, so that what is wrong with one is said before it is needed.
+
+    Args:
+        paths, size, color: as of `read_images`.
+
+    Attributes:
+        shape: `(num_images, height, width, channels)`.
+    """
+
+    def __init__(self, paths, size=None, color=None):
+        self.paths, self.size, self.color = paths, size, color
+        notes = Counter()
+        first = _read(paths[0], size, color, Counter()).shape
+        self.shape = (len(paths), *first)
+        self._digest = hashlib.sha256(_header(np.dtype(np.uint8), self.shape))
+        for path in paths:
+            image = _read(path, size, color, notes)
+            check_same_shape({paths[0]: first, path: image.shape})
+            self._digest.update(image)
+        _log_conversions(paths, notes)
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, places):
+        notes = Counter()  # said before
+        return to_float(np.stack([_read(self.paths[place], self.size, self.color, notes) for place in places]))
+
+    def fingerprint(self, *arrays):
+        """What `fingerprint` gives of all its images and the arrays."""
+        return _add_to_digest(self._digest.copy(), arrays)
+
+
+class BinaryAlbum:
+    """Makes the images of another album binary: float32 of 0 and 1, 1 above half of full brightness.
+
+    Its fingerprint is that of the other album, of the grey levels.
+    """
+
+    def __init__(self, album):
+        self.album, self.shape, self.fingerprint = album, album.shape, album.fingerprint
+
+    def __len__(self):
+        return len(self.album)
+
+    def __getitem__(self, places):
+        return (self.album[places] > 0.5).astype(np.float32)
+
+
+def fingerprint(*arrays):
+    """SHA-256 of the arrays' types, shapes and bytes, as a hexadecimal string."""
+    return _add_to_digest(hashlib.sha256(), arrays)
+
+
+def _add_to_digest(digest, arrays):
+    for array in arrays:
+        digest.update(_header(array.dtype, array.shape))
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def _header(dtype, shape):
+    return f"{dtype}{shape}".encode()

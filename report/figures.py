@@ -1,0 +1,67 @@
+"""What the figures of all papers share: finished cells, tiles of images, files."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from common import runs
+from grid import cells
+from images import albums, folders
+from report.parts import Figure
+from report.style import STYLE
+
+MOST_CLASSES = 20  # more rows or legend entries than this cannot be read
+
+
+def save_all(drawn, folder):
+    """Writes `drawings` as PNG and PDF; arguments and what it returns as `all_figures`."""
+    folder, figures = Path(folder), []
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(STYLE):
+        for canvas, name, title, source, note, commands in drawn:
+            canvas.savefig(folder / f"{name}.png", dpi=150, facecolor="white", metadata={"Software": None})
+            canvas.savefig(folder / f"{name}.pdf", dpi=300, facecolor="white", metadata={"CreationDate": None})
+            figures.append(Figure(name, title, source, folder, note, list(dict.fromkeys(commands))))
+    return figures
+
+
+def finished(root, kind):
+    """The finished cells of a kind, e.g. `"gen"`, smallest first: dicts of their facts, `key` and `command`."""
+    found = []
+    paths = (root / "cells" / kind).glob("*.json")
+    for path in sorted(paths, key=lambda path: folders.natural_key(path.stem)):
+        key = f"{kind}/{path.stem}"
+        if cells.is_done(root, key):
+            record = runs.read_json(path)
+            found.append({**record["facts"], "key": key, "command": record["command"]})
+    return found
+
+
+def class_names(folder):
+    """The class folders in a folder, in natural order."""
+    names = [entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    return sorted(names, key=folders.natural_key)
+
+
+def tile(axes, rows):
+    """Lays images out, `rows` being lists of files; returns the middles of columns and of rows, pixels."""
+    images = [albums.read_images(row, color="rgb") for row in rows]
+    height, width = images[0].shape[1:3]
+    gap = max(1, height // 14)
+    down, right = height + gap, width + gap
+    sheet = np.full((len(rows) * down - gap, max(map(len, rows)) * right - gap, 3), 255, np.uint8)
+    for i, row in enumerate(images):
+        for j, image in enumerate(row):
+            sheet[i * down : i * down + height, j * right : j * right + width] = image
+    axes.imshow(sheet)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set(xticks=[], yticks=[])
+    return np.arange(max(map(len, rows))) * right + width / 2, np.arange(len(rows)) * down + height / 2
+
+
+def first_images(folder, names, count):
+    """For each class the first files that generate.py wrote, at most `count`: a list a class."""
+    paths = [[folder / name / f"{k}.png" for k in range(1, count + 1)] for name in names]
+    return [[path for path in row if path.is_file()] for row in paths]
