@@ -1,11 +1,17 @@
 """CDCVAE and CDCGAN: their layers by hand, their steps against hand-written ones, and their training loop."""
 
+import importlib.util
+import json
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import ENVIRONMENT
 
-import runtime
+from common import backend
 from vae_aug import cdcgan, cdcvae, conditional
 
 SHAPE, CLASSES, LATENT = (8, 8, 1), 2, 3
@@ -220,7 +226,7 @@ def test_the_gans_step_is_the_hand_written_one(graph):
         np.mean([by_hand.step(images[rows], one_hot(labels[rows]), some) for rows, some in zip(*epoch, strict=True)], 0)
         for epoch in zip(orders, z, strict=True)
     ]
-    run = conditional.epochs_in_graph(model, runtime.in_graph) if graph else conditional.run_step_by_step
+    run = conditional.epochs_in_graph(model, backend.in_graph) if graph else conditional.run_step_by_step
     assert (run is not conditional.run_step_by_step) == graph
     found = list(run(model, images, one_hot(labels), orders, z))
     assert [list(row) for row in found] == [["d_loss", "d_real", "d_generated", "g_loss"]] * 3
@@ -264,7 +270,7 @@ def test_epochs_in_a_graph_are_the_steps_one_by_one(monkeypatch):
     found = []
     for graph in (False, True):
         model = build("cdcvae")
-        run_epochs = conditional.epochs_in_graph(model, runtime.in_graph) if graph else conditional.run_step_by_step
+        run_epochs = conditional.epochs_in_graph(model, backend.in_graph) if graph else conditional.run_step_by_step
         rows = conditional.train(model, images, labels, 3, seed=1, run_epochs=run_epochs)
         assert [row["epoch"] for row in rows] == [1, 2, 3]
         assert list(rows[0]) == ["epoch", "loss", "reconstruction_loss", "kl_loss"]
@@ -362,3 +368,37 @@ def test_priors():
     assert uniform.std() == pytest.approx(1 / np.sqrt(3), rel=0.05)
     assert normal.std() == pytest.approx(1, rel=0.05)
     assert (cdcgan.ConditionalGAN.prior, cdcvae.ConditionalVAE.prior) == ("uniform", "normal")
+
+
+RUN = """
+import json, sys
+import numpy as np
+from vae_aug import cdcgan, conditional
+cdcgan.UNITS, cdcgan.FILTERS, conditional.BATCH_SIZE = 16, (4, 6), 8
+model = conditional.build(sys.argv[1], (8, 8, 3), 2, 3)
+rng = np.random.default_rng(1)
+for net in model.networks().values():
+    net.set_weights([0.3 * rng.standard_normal(w.shape) if w.ndim > 1 else w for w in net.get_weights()])
+if sys.argv[1] == "cdcvae":  # no noise, which differs from back end to back end
+    model.steps[0].sampling.call = lambda inputs: inputs[0]
+images, labels = rng.random((20, 8, 8, 3), np.float32), np.arange(20) % 2
+history = conditional.train(model, images, labels, 3, seed=1)
+made = conditional.generate(model, labels, np.random.default_rng(0))
+print(json.dumps([[list(row.values()) for row in history], made.sum((1, 2)).tolist()]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["cdcgan", "cdcvae"])
+@pytest.mark.parametrize("name", ["jax", "torch"])
+def test_the_back_ends_agree(kind, name):
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+    found = []
+    for back_end in ("tensorflow", name):
+        environment = {**ENVIRONMENT, "KERAS_BACKEND": back_end}
+        run = subprocess.run([sys.executable, "-c", RUN, kind], env=environment, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        found.append(json.loads(run.stdout.splitlines()[-1]))
+    for first, second in zip(*found, strict=True):
+        assert np.array(first) == pytest.approx(np.array(second), rel=2e-3)
