@@ -1,9 +1,10 @@
 """Distances between two sets of images by their features: Frechet distance, kernel distance, nearest neighbours.
 
-NumPy only. Features are `(num_images, num_features)`; sums are in float64.
+NumPy and SciPy only. Features are `(num_images, num_features)`; sums are in float64.
 """
 
 import numpy as np
+from scipy.linalg import lapack
 
 BLOCK = 1000  # images at a time: in the kernel distance, which averages over blocks, and of a table of distances
 
@@ -19,7 +20,13 @@ def _check(a, b):
 def _factor(features):
     """F with covariance F^T F, of as few rows as will do."""
     centred = (features - features.mean(0)) / np.sqrt(len(features) - 1)
-    return centred if len(centred) <= centred.shape[1] else np.linalg.qr(centred, mode="r")
+    if len(centred) <= centred.shape[1]:
+        return centred
+    # Cholesky's factor; with pivots, for a feature may be constant, or follow from others.
+    upper, order, rank, _ = lapack.dpstrf(centred.T @ centred)
+    factor = np.zeros((rank, len(upper)))
+    factor[:, order - 1] = np.triu(upper)[:rank]
+    return factor
 
 
 def frechet(a, b):
