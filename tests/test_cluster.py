@@ -10,7 +10,7 @@ from collections import Counter
 import dask_cluster
 import distributed
 import pytest
-from conftest import ENVIRONMENT
+from conftest import ENVIRONMENT, GUARD
 from dask import config
 from toy_grid import CHAIN, chain, grid_of, numbers, parent_of, toy, wait_for_worker
 
@@ -25,6 +25,12 @@ def shared(tmp_path_factory):
     """A cluster of two workers, `worker0` and `worker1`, that no test harms."""
     with dask_cluster.running(tmp_path_factory.mktemp("shared")) as shared:
         yield shared
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A loaded machine must not fail a test."""
+    monkeypatch.setattr(cluster, "TIMEOUT", GUARD)
 
 
 @pytest.fixture
@@ -93,7 +99,7 @@ def test_cells_bound_to_workers_that_have_gone_run_on_new_ones(root, tmp_path):
         pool.client.wait_for_workers(2)
         fit, unfit = sorted(pool.threads())
         pool.unfit = {unfit}
-        future = pool.submit(toy("numbers/a", add=1, trace=trace, sleep=600))
+        future = pool.submit(toy("numbers/a", add=1, trace=trace, sleep=2 * GUARD))
         worker = parent_of(wait_for_worker(trace))
         os.kill(worker, signal.SIGKILL)
         while fit in pool.threads():
@@ -126,7 +132,7 @@ def test_a_worker_outside_the_checkout_is_one_line(root, tmp_path):
 def test_a_scheduler_that_dies_ends_the_run_with_one_line(root, tmp_path):
     trace = tmp_path / "trace"
     with dask_cluster.running(tmp_path, workers=1) as dying:
-        grid = grid_of(toy("numbers/long", sleep=600, trace=trace), toy("sums/a", ["numbers/long"]))
+        grid = grid_of(toy("numbers/long", sleep=2 * GUARD, trace=trace), toy("sums/a", ["numbers/long"]))
         pool = Cluster(root, dying.address)
         killer = threading.Thread(target=lambda: wait_for_worker(trace) and dying.scheduler.kill())
         killer.start()
