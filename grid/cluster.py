@@ -90,6 +90,8 @@ def connect(address):
         if address.startswith("tls://") and not security.get_connection_args("client").get("ssl_context"):
             names = ", ".join(TLS + name for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY"))
             raise ValueError(f"--scheduler {address}: TLS needs files; name them in {names} (docs/grid.md)")
+        if security.require_encryption and not address.startswith("tls://"):
+            raise ValueError(f"--scheduler {address}: Dask's configuration requires encryption; give tls://HOST:PORT")
     except (OSError, TypeError) as error:
         raise ValueError(f"--scheduler {address}: the files that {TLS}* name do not fit: {one_line(error)}") from None
     try:

@@ -155,6 +155,11 @@ def test_tls_without_its_files_is_refused_at_once_and_says_which(root, tmp_path)
         Cluster(root, "tls://127.0.0.1:1")
 
 
+def test_where_dasks_configuration_requires_encryption_tcp_is_refused_at_once(root):
+    with config.set({"distributed.comm.require-encryption": True}), pytest.raises(ValueError, match="give tls://"):
+        Cluster(root, "tcp://127.0.0.1:1")
+
+
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
 def test_cells_run_over_tls_by_dasks_own_configuration(root, tmp_path):
     key, cert = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
