@@ -205,6 +205,10 @@ def read_parts(args, files):
             source = Path(args.path) / name
             parts[name] = Part(albums.binary(album, source) if args.binarise else album, labels)
     codec.check_same_shape({Path(args.path) / name: part.images.shape[1:] for name, part in parts.items()})
+    for name in list(parts)[1:]:
+        if shared := albums.count_shared(parts[name].images, parts["train"].images):
+            total = len(parts[name].labels)
+            print(f"{Path(args.path) / name}: {shared} of {total} images are training images too; scores are too good")
     return parts
 
 
