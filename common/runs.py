@@ -25,7 +25,7 @@ PACKAGES = (
 )
 
 
-def finished(folder, settings, data, marker="config.json"):
+def finished(folder, settings, data, marker="config.json", prose=()):
     """Whether `folder` holds this very step, finished.
 
     Args:
@@ -33,6 +33,7 @@ def finished(folder, settings, data, marker="config.json"):
         settings: dict of everything that shapes the result, seed included.
         data: dict from a name to a fingerprint of the input.
         marker: the file that holds the configuration.
+        prose: keys of old configurations, as in `"schedule.remark"`, that are no part of a step's identity.
 
     Raises:
         ValueError: the folder holds the step with other settings or data (named), or something that is no step.
@@ -49,7 +50,7 @@ def finished(folder, settings, data, marker="config.json"):
     for part in ("settings", "data"):
         old, new = leaves(made[part]), leaves(asked[part])
         for key in {**new, **old}:
-            if old.get(key) != new.get(key):
+            if key not in prose and old.get(key) != new.get(key):
                 raise ValueError(
                     f"{folder}: made with {part} {key}={short(old.get(key))}, now {key}={short(new.get(key))}; "
                     "give another --out or remove the folder"
