@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import zlib
 from pathlib import Path
 
 import keras
