@@ -31,7 +31,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def curves(tmp_path_factory):
-    """The loss curves of every arm and both protocols on one device and on two; batches of 8, and of 5 at a pass' end."""
+    """The loss curves of every arm in both protocols, on one device and on two; batches of 8, the last of 5."""
     root = tmp_path_factory.mktemp("devices")
     write_digits(root / "data", side=8)
     others = write_digits(root / "others", num_train=28, side=8) / "train"

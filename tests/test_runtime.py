@@ -2,7 +2,6 @@
 
 import argparse
 import random
-import zlib
 from pathlib import Path
 
 import keras
