@@ -1,7 +1,5 @@
 """What generate.py does for --sampler chain: Markov chains from labelled images, each image under its start's label."""
 
-from pathlib import Path
-
 import numpy as np
 
 from common import backend, cli, plots, runs, saved
@@ -14,7 +12,7 @@ def read_starts(args, model):
     Raises:
         ValueError: a class has fewer than wanted, or the images are not such as the model knows.
     """
-    root = Path(args.path) / "train" if (Path(args.path) / "train").is_dir() else Path(args.path)
+    root = folders.training_root(args.path)
     files = folders.list_images(root)
     for name, paths in files.items():
         if len(paths) < max(args.labelled, 1):

@@ -205,6 +205,10 @@ def read_parts(args, files):
             source = Path(args.path) / name
             parts[name] = Part(albums.binary(album, source) if args.binarise else album, labels)
     codec.check_same_shape({Path(args.path) / name: part.images.shape[1:] for name, part in parts.items()})
+    for name in list(parts)[1:]:
+        if shared := albums.count_shared(parts[name].images, parts["train"].images):
+            total = len(parts[name].labels)
+            print(f"{Path(args.path) / name}: {shared} of {total} images are training images too; scores are too good")
     return parts
 
 
@@ -287,7 +291,7 @@ def fit(args, schedule, parts, joined, num_classes):
 def save_result(folder, result, report, history):
     """Writes the numbers and their pictures into the run folder."""
     runs.write_json(folder / "result.json", result)
-    (folder / "report.txt").write_text(report, encoding="utf-8")
+    (folder / "report.txt").write_text(report, encoding="utf-8", errors="replace")
     history.to_csv(folder / "history.csv", index=False)
     panels = [("cross-entropy (nats per image)", ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
     plots.curves(folder / "curves.png", history, panels)

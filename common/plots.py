@@ -29,7 +29,11 @@ def contact_sheet(path, images, columns, gap=2):
 
 
 def plain(name):
-    """Escapes a name so that Matplotlib draws it literally: `$` starts mathematics, a leading `_` hides a label."""
+    """Escapes a name so that Matplotlib draws it literally: `$` starts mathematics, a leading `_` hides a label.
+
+    What is no character, in a name that is not UTF-8, becomes a question mark.
+    """
+    name = name.encode("utf-8", "replace").decode("utf-8")
     return ("\u200a" if name.startswith("_") else "") + name.replace("$", r"\$")
 
 

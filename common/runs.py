@@ -20,7 +20,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 log = logging.getLogger(__name__)
-PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless", "scikit-learn", "scipy")
+PACKAGES = (
+    *("keras", "tensorflow", "jax", "torch", "numpy", "scipy"),
+    *("opencv-python-headless", "simplejpeg", "pillow", "scikit-learn"),
+)
 
 
 def finished(folder, settings, data, marker="config.json", prose=()):

@@ -11,14 +11,15 @@ from images.formats import EXTENSIONS
 
 log = logging.getLogger(__name__)
 PARTS = ("train", "validation", "test")
-# Folders that systems and archives leave behind, and that no one means as a class.
 SPECIAL = "pipe or device"
+DIGITS = re.compile(r"([0-9]+)")
+# Folders that systems and archives leave behind, and that no one means as a class.
 NO_CLASSES = {"__MACOSX", "@eaDir", "#recycle", "lost+found", "$RECYCLE.BIN", "System Volume Information"}
 
 
 def natural_key(name):
     """Sorts digits by value: `example9` before `example10`, class `2` before class `10`."""
-    parts = re.split(r"([0-9]+)", name)  # every second part is a number
+    parts = DIGITS.split(name)  # every second part is a number
     return [(0, int(part), "") if k % 2 else (1, 0, part) for k, part in enumerate(parts)], name
 
 
@@ -124,7 +125,7 @@ def _list_folder(folder, root, follow_links, passed):
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: natural_key(entry.name)):
             kind = _kind(entry)
-            if entry.is_symlink() and kind in (None, SPECIAL):  # a dead link is no file
+            if kind in (None, SPECIAL) and entry.is_symlink():  # a dead link is no file
                 _check_link(entry.path, root, follow_links)
             if kind is None:
                 paths.append(f"{folder}/{entry.name}")
@@ -137,14 +138,17 @@ def _list_folder(folder, root, follow_links, passed):
 
 def _kind(entry):
     """What a folder's entry is if it is no image; None for an image."""
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if entry.name.startswith("."):
+    name = entry.name
+    if name.startswith("."):
         return "hidden file"
+    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    if suffix in EXTENSIONS and entry.is_file():
+        return None
     if entry.is_dir():
-        return "system folder" if entry.name in NO_CLASSES else "folder inside a class"
+        return "system folder" if name in NO_CLASSES else "folder inside a class"
     if suffix not in EXTENSIONS:
         return f"{suffix} file" if suffix else "file without an extension"
-    return None if entry.is_file() else SPECIAL
+    return SPECIAL
 
 
 def _say_passed(root, passed):

@@ -1,6 +1,7 @@
 """Real images for the tests: scikit-learn's digits as class folders, small enough for two cores."""
 
 import contextlib
+import importlib
 import io
 import os
 import subprocess
@@ -54,22 +55,25 @@ def script():
     return run
 
 
-def reproduce_here(*flags):
-    """Runs reproduce.py in this process, where its libraries are loaded already: a CompletedProcess, as of a script.
+def run_here(name, *flags):
+    """Runs a script in this process, where its libraries are loaded already: `run_here("generate.py", "--count", 3)`.
 
-    What the rooms log is not in its standard error; pytest keeps that.
+    Gives a CompletedProcess, as `script` does, but its standard error lacks what the rooms log: pytest keeps that.
     """
-    import reproduce
     from common import cli
 
     out, err, status = io.StringIO(), io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["reproduce.py", *map(str, flags)])
+        patch.setattr(sys, "argv", [name, *map(str, flags)])
         try:
-            cli.run(reproduce.main)
+            cli.run(importlib.import_module(Path(name).stem).main)
         except SystemExit as ended:
             status = ended.code or 0
     return subprocess.CompletedProcess(flags, status, out.getvalue(), err.getvalue())
+
+
+def reproduce_here(*flags):
+    return run_here("reproduce.py", *flags)
 
 
 def wait_until(condition, seconds=GUARD):

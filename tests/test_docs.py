@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from experiments import study
+
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "data/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py") if "def parse_args" in path.read_text(encoding="utf-8"))
-STUDIES = sorted(path.parent.name for path in (ROOT / "experiments").glob("*/__init__.py"))
+STUDIES = study.names()
 
 PER_CLASS = re.compile(
     r"\b(\d[\d,]*|N|one|two|five|ten|few|many|images?|models?|VAEs?|networks?|folders?|files?|chains?|states?|digits?|"
@@ -52,8 +54,8 @@ def parse(words):
     """Parses a command line with its script's own parser, which exits if it refuses."""
     script, argv = (words[0], words[1:]) if words[0].startswith("./") else (words[1], words[2:])
     if script == "./reproduce.sh":
-        paper, argv = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else ("thesis", argv)
-        importlib.import_module(f"experiments.{paper}").parse_args(argv)
+        paper, argv = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (STUDIES[0], argv)
+        study.parse_args(study.load(paper), argv)
     elif script == "-m":
         assert importlib.util.find_spec(argv[0]), f"there is no module {argv[0]}"
     else:
@@ -125,7 +127,7 @@ def test_every_link_and_picture_leads_somewhere(page):
 
 
 def test_every_page_can_be_reached_from_the_readme():
-    linked = re.findall(r"\]\((docs/\w[\w-]*\.md)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    linked = re.findall(r"\]\(([\w-]+/[\w-]+\.md)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert {ROOT / name for name in linked} == set(PAGES[1:])
 
 
@@ -138,6 +140,20 @@ def test_the_readme_names_every_room():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_say_per_class(page):
     assert [match[0] for match in PER_CLASS.finditer(page.read_text(encoding="utf-8"))] == []
+
+
+def help_text(capsys, parse_args):
+    with pytest.raises(SystemExit) as caught:
+        parse_args(["--help"])
+    assert caught.value.code == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("paper", STUDIES)
+def test_help_texts_of_the_papers_say_per_class(paper, capsys):
+    shown = help_text(capsys, lambda argv: study.parse_args(study.load(paper), argv))
+    assert "--seeds" in shown
+    assert [match[0] for match in PER_CLASS.finditer(shown)] == []
 
 
 def test_the_phrase_is_told_from_a_class_in_its_own_right():
