@@ -141,7 +141,10 @@ def add_run(parser):
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=cli.positive, help="worker processes (default: one a core, on GPUs one)")
     where.add_argument(
-        "--scheduler", type=address, metavar="tcp://HOST:PORT", help="run the cells on this Dask cluster"
+        "--scheduler",
+        type=address,
+        metavar="tcp://HOST:PORT",
+        help="run the cells on this Dask cluster, or tls://HOST:PORT",
     )
     parser.add_argument("--dry-run", action="store_true", help="print cells, what is done, time and disk; run nothing")
     parser.add_argument("--report", action="store_true", help="write the report of what --out holds; run nothing")

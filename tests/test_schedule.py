@@ -1,6 +1,7 @@
 """Running cells: order, resume after a kill, failures, two runs at once. Real processes, toy cells."""
 
 import json
+import os
 import pickle
 import random
 import shlex
@@ -39,9 +40,10 @@ def start(root, grid, pool="machine.Machine(root, 2)"):
     with (root.parent / "grid.pickle").open("wb") as file:
         pickle.dump(grid, file)
     program = f"""if True:
-        import pickle, sys
+        import pickle, signal, sys
         from pathlib import Path
         from grid import machine, schedule
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the scripts end by it
         if __name__ == "__main__":
             root = Path({str(root)!r})
             with schedule.locked(root):
@@ -236,13 +238,26 @@ def test_two_runs_on_one_folder_take_turns(tmp_path):
     assert len(trace.read_text().splitlines()) == 8
 
 
-def test_interrupted_it_ends_at_once_and_leaves_no_worker(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_ends_at_once_and_leaves_neither_worker_nor_half_a_folder(tmp_path, number):
     root, trace = tmp_path / "grid", tmp_path / "trace"
     root.mkdir()
     process = start(root, grid_of(toy("numbers/long", sleep=2 * GUARD, trace=trace)))
     worker = wait_for_worker(trace)
     assert list(root.glob("numbers/.*partial*"))
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(GUARD) != 0
     wait_until(lambda: not alive(worker))
+    assert not list(root.glob("numbers/.*partial*"))
+
+
+def test_a_worker_that_is_told_to_end_leaves_its_cell_to_another(tmp_path):
+    root, trace = tmp_path / "grid", tmp_path / "trace"
+    root.mkdir()
+    process = start(root, grid_of(toy("numbers/a", add=1, wait_for=tmp_path / "go", trace=trace)))
+    os.kill(wait_for_worker(trace), signal.SIGTERM)
+    wait_until(lambda: len(trace.read_text().splitlines()) == 2)
+    (tmp_path / "go").touch()
+    assert process.wait(GUARD) == 0
+    assert numbers(root) == {"numbers/a": 1}
     assert not list(root.glob("numbers/.*partial*"))
