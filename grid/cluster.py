@@ -5,6 +5,7 @@ comes back as its result. Dask gives the cell of a worker that died to another o
 full, or which has other code, goes to another one too, and that worker gets no more.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -71,12 +72,25 @@ def run_on_worker(cell, inputs, data, code):
             task.write_bytes(pickle.dumps((cell, inputs, Path(worker.local_directory).resolve() / data, code)))
             command = [sys.executable, "-m", "grid.remote", str(task), str(result), str(os.getpid())]
             for _ in range(ATTEMPTS):
-                subprocess.run(command, cwd=remote.REPOSITORY, env=os.environ | one_thread(), check=False)
+                run_while_wanted(command, worker)
                 if result.exists():
                     return worker.address, pickle.loads(result.read_bytes())
     except OSError as error:
         return worker.address, Outcome(one_line(error), b"", is_of_machine(error))
     return worker.address, Outcome(DIED, b"")
+
+
+def run_while_wanted(command, worker):
+    """Runs a command of a task to its end, or until the client has given the task up, as when its run was stopped."""
+    key = worker.get_current_task()
+    with subprocess.Popen(command, cwd=remote.REPOSITORY, env=os.environ | one_thread()) as process:
+        while process.poll() is None:
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                process.kill()
+                raise RuntimeError("given up")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
 
 
 def connect(address):
@@ -194,5 +208,5 @@ class Cluster:
         return ValueError(f"--scheduler {self.address}: {text}")
 
     def close(self, kill=False):
-        """Cells at work are given up, killed or not: they belong to this client."""
+        """Cells at work are given up, killed or not: they belong to this client, and their workers end them."""
         self.client.close()
