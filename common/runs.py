@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
@@ -158,7 +159,7 @@ def environment():
         except PackageNotFoundError:
             continue
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "versions": versions,
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",

@@ -18,7 +18,7 @@ from pathlib import Path
 import experiments
 import prepare_data
 from common import backend, cli, runs
-from grid import cost, dataset, schedule
+from grid import cost, dataset, machine, schedule
 from grid.cells import is_done
 from grid.graph import FIRST_SEED
 from report import page, results
@@ -141,7 +141,10 @@ def add_run(parser):
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=cli.positive, help="worker processes (default: one a core, on GPUs one)")
     where.add_argument(
-        "--scheduler", type=address, metavar="tcp://HOST:PORT", help="run the cells on this Dask cluster"
+        "--scheduler",
+        type=address,
+        metavar="tcp://HOST:PORT",
+        help="run the cells on this Dask cluster, or tls://HOST:PORT",
     )
     parser.add_argument("--dry-run", action="store_true", help="print cells, what is done, time and disk; run nothing")
     parser.add_argument("--report", action="store_true", help="write the report of what --out holds; run nothing")
@@ -162,14 +165,14 @@ def add_passed_on(parser):
 
 def address(text):
     """Checks a `--scheduler` value."""
-    if not re.fullmatch(r"(tcp|tls|ucx|wss?)://[^\s/]+:\d+", text):
-        raise argparse.ArgumentTypeError(f"expected tcp://HOST:PORT, received {text!r}")
+    if not re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", text):
+        raise argparse.ArgumentTypeError(f"expected tcp://HOST:PORT or tls://HOST:PORT, received {text!r}")
     return text
 
 
 def preview(cells, root):
     """Prints every cell, whether it is done, and what is left in time and disk."""
-    todo, factors = schedule.plan(cells, root), cost.scales(cells, root)
+    todo, factors = schedule.plan(cells, root), cost.scales(cells, cost.recorded(cells, root))
     for key, cell in cells.items():
         if is_done(root, key):
             state = "done"
@@ -188,7 +191,7 @@ def preview(cells, root):
 def make_pool(args, root):
     """The worker processes, here or elsewhere, that run the cells."""
     if not args.scheduler:
-        return schedule.Machine(root, args.jobs or schedule.default_jobs(args.devices))
+        return machine.Machine(root, args.jobs or machine.default_jobs(args.devices))
     try:
         from grid.cluster import Cluster
     except ImportError:
@@ -225,7 +228,7 @@ def facts(root, published):
     finished = sorted(record["finished"] for record in records)
     versions = sorted({f"{name} {number}" for record in records for name, number in record["versions"].items()})
     return {
-        "data": f"{runs.read_json(root / 'grid.json')['name']}; published numbers are {published}",
+        "data": f"{dataset.read(root)['name']}; published numbers are {published}",
         "commands": "\n".join(dict.fromkeys((root / "commands.txt").read_text(encoding="utf-8").splitlines())),
         "cells": f"{len(records)} trainings and generations",
         "time": f"{cost.words(sum(record['seconds'] for record in records))}, added up over the workers",
