@@ -60,6 +60,9 @@ def run(main):
     for room in ROOMS:
         logging.getLogger(room).setLevel(logging.INFO)
     name = Path(sys.argv[0]).name
+    for stream in (sys.stdout, sys.stderr):  # a console that cannot show a name shows ?, and the work goes on
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
         main()
     except KeyboardInterrupt:

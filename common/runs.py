@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless", "scikit-learn", "scipy")
 
 
-def finished(folder, settings, data, marker="config.json"):
+def finished(folder, settings, data, marker="config.json", prose=()):
     """Whether `folder` holds this very step, finished.
 
     Args:
@@ -30,6 +30,7 @@ def finished(folder, settings, data, marker="config.json"):
         settings: dict of everything that shapes the result, seed included.
         data: dict from a name to a fingerprint of the input.
         marker: the file that holds the configuration.
+        prose: keys of old configurations, as in `"schedule.remark"`, that are no part of a step's identity.
 
     Raises:
         ValueError: the folder holds the step with other settings or data (named), or something that is no step.
@@ -46,7 +47,7 @@ def finished(folder, settings, data, marker="config.json"):
     for part in ("settings", "data"):
         old, new = leaves(made[part]), leaves(asked[part])
         for key in {**new, **old}:
-            if old.get(key) != new.get(key):
+            if key not in prose and old.get(key) != new.get(key):
                 raise ValueError(
                     f"{folder}: made with {part} {key}={short(old.get(key))}, now {key}={short(new.get(key))}; "
                     "give another --out or remove the folder"
@@ -75,17 +76,52 @@ def writing(folder, settings, data, marker="config.json"):
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}.partial-"
-    for stale in folder.parent.glob(f"{glob.escape(prefix)}*"):
+    with _partial(folder.parent, folder.name) as partial:
+        yield partial
+        write_json(partial / marker, {"settings": settings, "data": data, "environment": environment()})
+        partial.rename(folder)
+
+
+@contextlib.contextmanager
+def adding(folder, settings, data, marker="config.json"):
+    """As `writing`, into a folder that may be there and hold other things, a mount point or a link included.
+
+    Yields a hidden folder inside `folder`. What was written there moves up when the block ends well, entry by entry and
+    the marker last, so that each entry is whole or absent.
+    """
+    folder = Path(folder)
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    placed = []
+    try:
+        with _partial(folder, folder.name) as partial:
+            yield partial
+            entries = sorted(entry.name for entry in partial.iterdir())
+            write_json(partial / marker, {"settings": settings, "data": data, "environment": environment()})
+            for name in (*entries, marker):
+                (partial / name).rename(folder / name)
+                placed.append(folder / name)
+            partial.rmdir()
+    except BaseException:
+        for path in placed:
+            shutil.rmtree(path, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):  # another run writes into it
+                folder.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def _partial(parent, name):
+    """Yields a new hidden folder in `parent` and removes it after an exception, and what killed runs left of it."""
+    prefix = f".{name}.partial-"
+    for stale in parent.glob(f"{glob.escape(prefix)}*"):
         if not _alive(stale.name.removeprefix(prefix).split("-")[0]):
             shutil.rmtree(stale, ignore_errors=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=folder.parent))
+    partial = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent))
     partial.chmod(0o777 & ~_umask())
     try:
         yield partial
-        config = {"settings": settings, "data": data, "environment": environment()}
-        write_json(partial / marker, config)
-        partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -137,7 +173,9 @@ def _processor():
 
 
 def write_json(path, content):
-    Path(path).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Writes JSON as UTF-8; what is no character in a file name becomes an escape, which JSON reads back."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path):

@@ -1,5 +1,7 @@
 """Real images for the tests: scikit-learn's digits as class folders, small enough for two cores."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -23,6 +25,7 @@ from images import codec, sources
 TESTS = Path(__file__).resolve().parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"}
 ROOT = TESTS.parent
+GUARD = 3600  # seconds after which a wait is a deadlock: a loaded machine must not fail a test
 
 
 def write_digits(root, classes=(0, 1, 2), num_train=8, num_test=4, side=12):
@@ -47,12 +50,30 @@ def script():
 
     def run(name, *flags, **options):
         command = [sys.executable, str(ROOT / name), *map(str, flags)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)
+        return subprocess.run(command, capture_output=True, text=True, timeout=GUARD, **options)
 
     return run
 
 
-def wait_until(condition, seconds=60):
+def reproduce_here(*flags):
+    """Runs reproduce.py in this process, where its libraries are loaded already: a CompletedProcess, as of a script.
+
+    What the rooms log is not in its standard error; pytest keeps that.
+    """
+    import reproduce
+    from common import cli
+
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", ["reproduce.py", *map(str, flags)])
+        try:
+            cli.run(reproduce.main)
+        except SystemExit as ended:
+            status = ended.code or 0
+    return subprocess.CompletedProcess(flags, status, out.getvalue(), err.getvalue())
+
+
+def wait_until(condition, seconds=GUARD):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -60,9 +81,12 @@ def wait_until(condition, seconds=60):
 
 
 @pytest.fixture
-def dask(tmp_path):
+def dask(tmp_path, monkeypatch):
     """A Dask scheduler and two workers, each with a disk of its own: (address, workers)."""
     pytest.importorskip("distributed")
+    from grid import cluster
+
+    monkeypatch.setattr(cluster, "TIMEOUT", GUARD)
     processes, address_file = [], tmp_path / "scheduler.json"
 
     def launch(command, *flags, cwd):

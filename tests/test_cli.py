@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import GUARD, ROOT
 
 from common import cli
 
@@ -193,7 +193,7 @@ print(*{"tensorflow", "keras", "jax", "torch"} & set(sys.modules))
 
 def test_flags_and_input_are_checked_before_a_back_end_is_loaded(tmp_path):
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{QUICK_START}"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=GUARD)
     assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "\n")
     assert not list(tmp_path.iterdir())
 

@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import GUARD
 
 from experiments import thesis
 from experiments.thesis import figures
@@ -233,5 +234,5 @@ def test_published_numbers_of_a_published_grid_are_those_of_three_dimensions(tmp
 def test_figures_load_neither_keras_nor_a_window():
     unwanted = "{'keras', 'tensorflow', 'matplotlib.pyplot'}"
     code = f"import sys, experiments.thesis.figures; print({unwanted} & set(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=GUARD)
     assert run.stdout.strip() == "set()", run.stderr

@@ -47,7 +47,7 @@ def test_five_images_make_a_generator_and_a_better_than_chance_classifier(mnist,
     zeros, ones = (albums.read_images(sorted((tmp_path / "gen" / name).iterdir())) for name in "01")
     # a one has far less ink than a zero, and so have their generated images
     assert zeros.mean() > 1.3 * ones.mean()
-    flags = ["-path", str(mnist), "-vae", "gen", "-limtr", "5", "-limte", "20", "--steps", "60", "-e", "6"]
+    flags = ["-path", str(mnist), "-vae", "gen", "-limtr", "5", "-limte", "20", "-b", "8", "--steps", "60", "-e", "6"]
     train_cnn.main([*flags, "--out", "run"])
     scores = json.loads((tmp_path / "run" / "result.json").read_text())["scores"]
     assert scores["support"] == 200

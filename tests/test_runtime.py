@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from conftest import GUARD
 
 from common import backend
 
@@ -162,7 +163,7 @@ def trainings():
         )
         for devices in ("cpu", "cpu:2")
     ]
-    outputs = [process.communicate(timeout=240) for process in started]
+    outputs = [process.communicate(timeout=GUARD) for process in started]
     assert [process.returncode for process in started] == [0, 0], outputs
     return [json.loads(stdout.splitlines()[-1]) for stdout, _ in outputs]
 

@@ -1,15 +1,12 @@
 """The scarce paper's command line, report and figures, from grids written by hand."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_digits
+from conftest import reproduce_here, write_digits
 from fake_grid import write_record, write_scarce
 
 from common import runs
@@ -18,17 +15,11 @@ from experiments.scarce import figures
 from images import codec
 from report import results
 
-ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ["0", "1", "_2$"]
 
 
 def reproduce(*flags):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "reproduce.py"), "scarce", *map(str, flags)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    return reproduce_here("scarce", *flags)
 
 
 def add_cell(root, key, **facts):
