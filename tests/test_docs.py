@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from experiments import study
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py") if "def parse_args" in path.read_text(encoding="utf-8"))
-STUDIES = sorted(path.parent.name for path in (ROOT / "experiments").glob("*/__init__.py"))
+STUDIES = study.names()
 
 PER_CLASS = re.compile(
     r"\b(\d[\d,]*|N|one|two|five|ten|few|many|images?|models?|VAEs?|networks?|folders?|files?|chains?|states?|digits?|"
@@ -53,7 +55,7 @@ def parse(words):
     script, argv = (words[0], words[1:]) if words[0].startswith("./") else (words[1], words[2:])
     if script == "./reproduce.sh":
         paper, argv = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else ("thesis", argv)
-        importlib.import_module(f"experiments.{paper}").parse_args(argv)
+        study.parse_args(study.load(paper), argv)
     elif script == "-m":
         assert importlib.util.find_spec(argv[0]), f"there is no module {argv[0]}"
     else:
