@@ -1,8 +1,8 @@
 """Run folders: whole or absent, skipped when done, refused when made with other settings.
 
 A step writes into a hidden sibling of its folder and renames it last, so a folder with a `config.json` is finished.
-`config.json` holds three parts: `settings` and `data` (fingerprints), which decide whether a rerun is the same step,
-and `environment` (command, versions, machine), which does not.
+`config.json` holds `settings` and `data` (fingerprints), which decide whether a rerun is the same step, and `facts`
+(what was measured) and `environment` (command, versions, machine), which do not.
 """
 
 import contextlib
@@ -18,6 +18,8 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from common.errors import BadInput
+
 log = logging.getLogger(__name__)
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless", "scikit-learn", "scipy")
 
@@ -28,11 +30,12 @@ def finished(folder, settings, data, marker="config.json"):
     Args:
         folder: the step's run folder.
         settings: dict of everything that shapes the result, seed included.
-        data: dict from a name to a fingerprint of the input.
+        data: dict from a name to a fingerprint of the input; one with an attribute `earlier`, as `archives.Fingerprint`
+            has it, may also have been recorded as one of those.
         marker: the file that holds the configuration.
 
     Raises:
-        ValueError: the folder holds the step with other settings or data (named), or something that is no step.
+        BadInput: the folder holds the step with other settings or data (named), or something that is no step.
     """
     folder = Path(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -41,13 +44,16 @@ def finished(folder, settings, data, marker="config.json"):
         made = json.loads((folder / marker).read_text(encoding="utf-8"))
         made = {part: {**made[part]} for part in ("settings", "data")}
     except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"{folder}: exists and is not a finished step of this kind; give another --out") from None
+        raise BadInput(f"{folder}: exists and is not a finished step of this kind; give another --out") from None
     asked = json.loads(json.dumps({"settings": settings, "data": data}))
+    earlier = {key: getattr(value, "earlier", ()) for key, value in leaves(data).items()}
     for part in ("settings", "data"):
         old, new = leaves(made[part]), leaves(asked[part])
         for key in {**new, **old}:
+            if part == "data" and old.get(key) in earlier.get(key, ()):
+                continue
             if old.get(key) != new.get(key):
-                raise ValueError(
+                raise BadInput(
                     f"{folder}: made with {part} {key}={short(old.get(key))}, now {key}={short(new.get(key))}; "
                     "give another --out or remove the folder"
                 )
@@ -68,8 +74,10 @@ def short(value):
 
 
 @contextlib.contextmanager
-def writing(folder, settings, data, marker="config.json"):
+def writing(folder, settings, data, marker="config.json", facts=None):
     """Yields a temporary sibling of `folder` to write into; renames it to `folder` when the block ends well.
+
+    Arguments as of `finished`; `facts` is a dict of what else the configuration is to tell, which the block may fill.
 
     An exception, Ctrl-C included, removes it; what a killed process left behind is removed by the next run.
     """
@@ -83,7 +91,12 @@ def writing(folder, settings, data, marker="config.json"):
     partial.chmod(0o777 & ~_umask())
     try:
         yield partial
-        config = {"settings": settings, "data": data, "environment": environment()}
+        config = {
+            "settings": settings,
+            "data": data,
+            **({"facts": facts} if facts else {}),
+            "environment": environment(),
+        }
         write_json(partial / marker, config)
         partial.rename(folder)
     except BaseException:
@@ -141,17 +154,17 @@ def write_json(path, content):
 
 
 def read_json(path):
-    """Reads a JSON file; a `ValueError` names it where it is missing or broken."""
+    """Reads a JSON file; a `BadInput` names it where it is missing or broken."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
+        raise BadInput(f"{path}: no such file") from None
     except ValueError:
-        raise ValueError(f"{path}: not readable as JSON") from None
+        raise BadInput(f"{path}: not readable as JSON") from None
 
 
 def refuse_overlap(out, source):
-    """Raises a `ValueError` if one of two folders lies inside the other, or they are the same."""
+    """Raises a `BadInput` if one of two folders lies inside the other, or they are the same."""
     out, source = Path(out).resolve(), Path(source).resolve()
     if out.is_relative_to(source) or source.is_relative_to(out):
-        raise ValueError(f"--out {out}: would write into the input {source}")
+        raise BadInput(f"--out {out}: would write into the input {source}")

@@ -1,11 +1,13 @@
 """Bad input to the scripts: refused with the file or flag named, before any work, and nothing written."""
 
 import contextlib
+import io
 import json
 import re
 import shutil
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ import generate
 import prepare_data
 import train_cnn
 import train_vae
-from common import backend, runs
+from common import backend, runs, saved
 from images import codec
 
 
@@ -92,9 +94,13 @@ def write_model(root, name, without=(), **changed):
     (root / name).mkdir(parents=True)
     settings = {key: value for key, value in settings.items() if key not in without}
     runs.write_json(root / name / "config.json", {"settings": settings, "data": {"images": "0" * 64}})
-    (root / name / "latents.npz").touch()
+    np.savez(root / name / "latents.npz", z_mean=np.zeros((2, 3)), z_std=np.ones((2, 3)))
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        file["layers/dense/vars/0"] = np.zeros((3, 4))
     with zipfile.ZipFile(root / name / "decoder.keras", "w") as decoder:
-        decoder.writestr("model.weights.h5", "weights")
+        decoder.writestr("config.json", '{"module": "keras", "class_name": "Functional"}')
+        decoder.writestr("model.weights.h5", weights.getvalue())
     return root / name
 
 
@@ -410,7 +416,7 @@ def test_a_model_in_the_folder_of_another_class_is_refused(models, refused):
 
 def test_an_unfinished_model_is_no_model(models, no_back_end):
     (models / ".2.partial-1-abc").mkdir()
-    assert list(generate.read_models(models)) == ["0", "1"]
+    assert saved.find_generator([models]).class_names == ["0", "1"]
 
 
 def test_a_broken_decoder_is_named_before_anything_is_generated(models, refused):
