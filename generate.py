@@ -12,6 +12,10 @@ Example python generate.py -models models -out gen
         python generate.py --sampler chain -models rbm -path data --labelled 1 --count 500
 """
 
+import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
+
+# isort: split
+
 from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +41,6 @@ def parse_args(argv=None):
         dest="count",
         nargs="+",
         type=count,
-        default=[(None, 2500)],
         metavar="N|CLASS=N",
         help="images of each class: a number for all classes, CLASS=N for one, or both (default: 2500)",
     )
@@ -67,6 +70,7 @@ def parse_args(argv=None):
     chain.add_argument("--expectation", action="store_true", help="write E[x | h] as grey levels, not binary samples")
     backend.add_arguments(parser)
     args = parser.parse_args(argv)
+    args.count = args.count or [(None, 2500)]
     if args.sampler == "chain":
         if len(args.models) > 1:
             parser.error("-models: chains are of one model")

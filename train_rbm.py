@@ -7,6 +7,10 @@ Writes  <out>/: rbm.keras, monitors.csv, monitors.png, samples.png (under each h
 Example python train_rbm.py -path data --images 10 --out rbm
 """
 
+import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
+
+# isort: split
+
 import argparse
 from pathlib import Path
 

@@ -12,6 +12,10 @@ Example python train_vae.py --digit 3 --latent 3
         one VAE of binary images, for generate.py --sampler chain
 """
 
+import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
+
+# isort: split
+
 import math
 from argparse import ArgumentTypeError
 from pathlib import Path

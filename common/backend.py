@@ -4,6 +4,7 @@ TensorFlow is the default; `KERAS_BACKEND=jax` or `torch` runs the same scripts 
 """
 
 import contextlib
+import importlib.util
 import itertools
 import logging
 import os
@@ -12,7 +13,10 @@ import sys
 import tempfile
 import zlib
 
+from common.errors import BadInput
+
 log = logging.getLogger(__name__)
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def add_arguments(parser):
@@ -53,14 +57,15 @@ def configure(seed=42, devices="auto", deterministic=False, precision="float32")
         With several devices it is the scope of a `tf.distribute.MirroredStrategy`.
 
     Raises:
-        ValueError: the devices are not there, or `TF_CONFIG` asks for several machines.
+        BadInput: the devices are not there, or `TF_CONFIG` asks for several machines.
     """
     if os.environ.get("TF_CONFIG"):
-        raise ValueError(
+        raise BadInput(
             "TF_CONFIG is set: one training cannot span several machines, because Keras 3 does not work with "
             "MultiWorkerMirroredStrategy (keras issue 20585). Unset it and give each machine its own runs, by --seed "
             "and --out; the GPUs of one machine are shared by --devices"
         )
+    _check_backend()
     if devices.startswith("cpu"):
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
@@ -73,6 +78,15 @@ def configure(seed=42, devices="auto", deterministic=False, precision="float32")
     keras.config.set_dtype_policy(precision)
     set_seeds(seed)
     return scope
+
+
+def _check_backend():
+    """Refuses a `KERAS_BACKEND` that Keras does not know, or that is not installed."""
+    name = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if name not in BACKENDS:
+        raise BadInput(f"KERAS_BACKEND={name}: expected {', '.join(BACKENDS)}")
+    if importlib.util.find_spec(name) is None:
+        raise BadInput(f"KERAS_BACKEND={name}: not installed; pip install {name}, or unset KERAS_BACKEND")
 
 
 def set_seeds(seed):
@@ -131,7 +145,7 @@ def _count(devices, found):
         return 0
     wanted = {"auto": found, "gpu": max(found, 1)}.get(devices) if devices in ("auto", "gpu") else int(devices)
     if wanted > found:
-        raise ValueError(f"--devices {devices}: {wanted} GPU wanted, {found} found")
+        raise BadInput(f"--devices {devices}: {wanted} GPU wanted, {found} found")
     return wanted
 
 
@@ -179,7 +193,7 @@ def _torch(devices, deterministic):
 
     num_gpus = _count(devices, torch.cuda.device_count())
     if devices not in ("auto", "gpu") and max(num_gpus, _logical_cpus(devices)) > 1:
-        raise ValueError(f"--devices {devices}: with KERAS_BACKEND=torch one training uses one device")
+        raise BadInput(f"--devices {devices}: with KERAS_BACKEND=torch one training uses one device")
     torch.use_deterministic_algorithms(deterministic)
     return contextlib.nullcontext
 
@@ -208,11 +222,11 @@ def load_keras_dataset(name):
     """`((x_train, y_train), (x_test, y_test))` from Keras' own loader, which downloads it once.
 
     Raises:
-        ValueError: the download failed.
+        BadInput: the download failed.
     """
     with _quiet_stderr():
         import keras
     try:
         return getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras wraps a failed download in a plain Exception
-        raise ValueError(f"--dataset {name}: the download failed ({error}); give the file with --source") from None
+        raise BadInput(f"--dataset {name}: the download failed ({error}); give the file with --source") from None

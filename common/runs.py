@@ -6,7 +6,10 @@ A step writes into a hidden sibling of its folder and renames it last, so a fold
 """
 
 import contextlib
+import errno
+import fcntl
 import glob
+import hashlib
 import json
 import logging
 import os
@@ -21,6 +24,7 @@ from pathlib import Path
 from common.errors import BadInput
 
 log = logging.getLogger(__name__)
+LOCK = ".lock"  # in a partial folder, locked as long as it is written
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless", "scikit-learn", "scipy")
 
 
@@ -35,15 +39,17 @@ def finished(folder, settings, data, marker="config.json"):
         marker: the file that holds the configuration.
 
     Raises:
-        BadInput: the folder holds the step with other settings or data (named), or something that is no step.
+        BadInput: the folder holds the step with other settings or data (named), or something that is no step, or is a
+            mount point.
     """
     folder = Path(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        _refuse_mount(folder)
         return False
     try:
         made = json.loads((folder / marker).read_text(encoding="utf-8"))
         made = {part: {**made[part]} for part in ("settings", "data")}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise BadInput(f"{folder}: exists and is not a finished step of this kind; give another --out") from None
     asked = json.loads(json.dumps({"settings": settings, "data": data}))
     earlier = {key: getattr(value, "earlier", ()) for key, value in leaves(data).items()}
@@ -77,31 +83,86 @@ def short(value):
 def writing(folder, settings, data, marker="config.json", facts=None):
     """Yields a temporary sibling of `folder` to write into; renames it to `folder` when the block ends well.
 
+    An exception, Ctrl-C included, removes it; what a killed process left behind is removed by the next run. If another
+    run has made this very step meanwhile, its folder is kept. A link is followed: what it points to is made.
+
     Arguments as of `finished`; `facts` is a dict of what else the configuration is to tell, which the block may fill.
 
-    An exception, Ctrl-C included, removes it; what a killed process left behind is removed by the next run.
+    Raises:
+        BadInput: `folder` is a mount point, or meanwhile another step's.
     """
-    folder = Path(folder)
+    folder = Path(os.path.realpath(folder))
+    _refuse_mount(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}.partial-"
-    for stale in folder.parent.glob(f"{glob.escape(prefix)}*"):
-        if not _alive(stale.name.removeprefix(prefix).split("-")[0]):
-            shutil.rmtree(stale, ignore_errors=True)
+    prefix = f".{_short_name(folder.name)}.partial-"
+    for other in folder.parent.glob(f"{glob.escape(prefix)}*"):
+        if _is_stale(other, other.name.removeprefix(prefix).split("-")[0]):
+            shutil.rmtree(other, ignore_errors=True)
+        else:
+            log.info("%s: another run is writing it; the one that ends first will have made it", folder)
     partial = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=folder.parent))
-    partial.chmod(0o777 & ~_umask())
     try:
-        yield partial
-        config = {
-            "settings": settings,
-            "data": data,
-            **({"facts": facts} if facts else {}),
-            "environment": environment(),
-        }
-        write_json(partial / marker, config)
-        partial.rename(folder)
+        with open(partial / LOCK, "wb") as lock:
+            with contextlib.suppress(OSError):  # a disk without locks; the process id has to do
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            partial.chmod(0o777 & ~_umask())
+            yield partial
+            told = {"facts": facts} if facts else {}
+            write_json(partial / marker, {"settings": settings, "data": data, **told, "environment": environment()})
+            _flush(partial)
+            try:
+                partial.rename(folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not finished(folder, settings, data, marker):
+                    raise
+                log.info("%s: another run has finished this very step meanwhile; its folder is kept", folder)
+                shutil.rmtree(partial)
+            (folder / LOCK).unlink(missing_ok=True)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _short_name(name):
+    """A name with room for a suffix: most disks take 255 bytes."""
+    if len(os.fsencode(name)) <= 200:
+        return name
+    return f"{name[:40]}-{hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()}"
+
+
+def _refuse_mount(folder):
+    """Refuses a folder that is a mount point, which nothing can be renamed to."""
+    mounts = set()
+    with contextlib.suppress(OSError):  # Linux also tells of folders mounted from the same disk
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        mounts = {line.split()[4].replace("\\040", " ") for line in lines}
+    if os.path.ismount(folder) or os.path.realpath(folder) in mounts:
+        raise BadInput(
+            f"--out {folder}: a mount point, which cannot be made whole in one step; give a folder inside it"
+        )
+
+
+def _flush(folder):
+    """Waits until a folder is on the disk, so that a power failure leaves no finished step with empty files."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if len(files) > 100:
+        os.sync()
+        return
+    for path in files:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+
+
+def _is_stale(partial, pid):
+    """Whether no process writes a partial folder any more: none holds its lock, here or on another machine."""
+    try:
+        with open(partial / LOCK, "rb+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except BlockingIOError:
+        return False
+    except OSError:  # no lock in it, as earlier versions have none, or a disk without locks
+        return not _alive(pid)
 
 
 def _alive(pid):
@@ -150,7 +211,13 @@ def _processor():
 
 
 def write_json(path, content):
-    Path(path).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Writes JSON as UTF-8; where a name has bytes that are no UTF-8, as ASCII, with which it survives."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    try:
+        packed = text.encode()
+    except UnicodeEncodeError:
+        packed = json.dumps(content, indent=1).encode()
+    Path(path).write_bytes(packed + b"\n")
 
 
 def read_json(path):
@@ -159,7 +226,7 @@ def read_json(path):
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadInput(f"{path}: not readable as JSON") from None
 
 
