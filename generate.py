@@ -17,7 +17,6 @@ import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported
 # isort: split
 
 from argparse import ArgumentTypeError
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -204,7 +203,7 @@ def read_starts(args, model):
     Raises:
         BadInput: a class has fewer than wanted, or the images are not such as the model knows.
     """
-    root = Path(args.path) / "train" if (Path(args.path) / "train").is_dir() else Path(args.path)
+    root = folders.training_root(args.path)
     files = folders.list_images(root)
     for name, paths in files.items():
         if len(paths) < max(args.labelled, 1):

@@ -1,24 +1,28 @@
 """Writes a data set as class folders: <out>/train/<class>/*.png, <out>/test/<class>/*.png and dataset.json.
 
 Reads   a named data set, an .npz file, or a folder of class folders without a split.
-Writes  8-bit PNG files, whole or not at all, and dataset.json: source, counts, shape, classes, SHA-256 of the pixels.
+Writes  8-bit PNG files and dataset.json: source, counts, shape, classes, SHA-256 of the pixels. Each part is whole or
+        absent, and put in place last; what else lies in <out>, such as a README.md, stays.
 
 Example python prepare_data.py --dataset digits --out data
         1,797 real handwritten digits in 2 s, nothing downloaded
         python prepare_data.py --source mnist.npz --out data/mnist
         70,000 images in 9 s on 2 cores
+        python prepare_data.py --folder photographs --out data/mine --validation-fraction 0.1
+        your own images, a tenth of those to train on set apart in <out>/validation/<class>/
 """
 
 import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
 
 # isort: split
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from common import cli, runs
-from images import albums, codec, folders, selection, sources, splits
+from images import albums, codec, folders, reading, selection, sources, splits
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 MARKER = "dataset.json"
@@ -30,12 +34,30 @@ def parse_args(argv=None):
     given.add_argument("--dataset", choices=DATASETS, help="digits comes with scikit-learn; Keras downloads the others")
     given.add_argument("--source", metavar="FILE.npz", help="x_train, y_train, x_test, y_test (uint8), class_names")
     given.add_argument("--folder", metavar="DIR", help="class folders without a split, e.g. your own photographs")
-    parser.add_argument("--out", default="data", help="folder to make")
-    parser.add_argument("--limit-train", type=cli.limit, default=-1, help="training images a class, -1 for all")
-    parser.add_argument("--limit-test", type=cli.limit, default=-1, help="test images a class, -1 for all")
-    parser.add_argument("--test-fraction", type=cli.fraction, default=0.16, help="of a class, for --folder and digits")
-    parser.add_argument("--seed", type=cli.whole, default=42, help="of the split, for --folder and digits")
-    return parser.parse_args(argv)
+    parser.add_argument("--out", default="data", help="folder to make, or to fill beside its README.md")
+    parser.add_argument("--limit-train", type=cli.limit, default=-1, help="training images per class, -1 for all")
+    parser.add_argument("--limit-test", type=cli.limit, default=-1, help="test images per class, -1 for all")
+    parser.add_argument("--test-fraction", type=cli.fraction, default=0.16, help="per class, for --folder and digits")
+    parser.add_argument(
+        "--validation-fraction",
+        type=cli.fraction,
+        help="per class, of the images that are not for the test: a third part (default: none)",
+    )
+    parser.add_argument("--seed", type=cli.whole, default=42, help="of the split")
+    parser.add_argument(
+        "--levels",
+        type=cli.positive,
+        metavar="MAX",
+        help="level of 16-bit files that is white (default: by the range in use, 1023, 4095, ...; all: 65535)",
+    )
+    parser.add_argument("--skip-unreadable", action="store_true", help="pass over damaged files of --folder")
+    parser.add_argument("--follow-links", action="store_true", help="read what links in --folder lead to outside it")
+    args = parser.parse_args(argv)
+    if not args.folder:
+        for flag in ("levels", "skip_unreadable", "follow_links"):
+            if getattr(args, flag):
+                parser.error(f"--{flag.replace('_', '-')}: goes with --folder DIR")
+    return args
 
 
 def load_arrays(args):
@@ -50,66 +72,137 @@ def load_arrays(args):
     return sources.checked(args.dataset, x_train, y_train, x_test, y_test, sources.CLASS_NAMES.get(args.dataset))
 
 
-def array_parts(dataset, limits):
-    """Yields (part, class name, file names, images) from arrays; files are named after their place in the original."""
+def array_images(args, dataset, limits):
+    """What to write of arrays: a list of (part, class name, file name), and as `reading.Reader` gives them the images.
+
+    Files are named after their place in the original.
+    """
     class_names = [sources.folder_name(name) for name in dataset.class_names]
-    if len(set(class_names)) < len(class_names):
+    if len(set(map(folders.one_form, class_names))) < len(class_names):
         raise ValueError(f"class names that make the same folder: {', '.join(dataset.class_names)}")
-    for part, x, y in (("train", *dataset[:2]), ("test", *dataset[2:4])):
-        x, y, places = sources.first_per_class(x, y, limits[part])
-        for label, name in enumerate(class_names):
-            chosen = np.flatnonzero(y == label)
+    rows = {
+        part: {name: np.flatnonzero(y == label) for label, name in enumerate(class_names)}
+        for part, y in (("train", dataset.y_train), ("test", dataset.y_test))
+    }
+    for part, files in rows.items():
+        for name, chosen in files.items():
             if len(chosen) == 0:
                 raise ValueError(f"class {name!r} has no {part} images")
-            images = x[chosen] if x.ndim == 4 else x[chosen][..., None]
-            yield part, name, [f"example{place}" for place in places[chosen]], images
+    if args.validation_fraction:
+        rows = {"train": {}, "validation": {}, "test": rows["test"], "both": rows["train"]}
+        for name, chosen in rows.pop("both").items():
+            rows["train"][name], rows["validation"][name] = hold_out(args, chosen, f"class {name!r}")
+    chosen = [
+        (part, name, row)
+        for part, files in rows.items()
+        for name, places in files.items()
+        for row in np.sort(places)[: limit(limits, part)]
+    ]
+    images = ((dataset.x_test if part == "test" else dataset.x_train)[row] for part, _, row in chosen)
+    images = enumerate(image if image.ndim == 3 else image[..., None] for image in images)
+    return [(part, name, f"example{row}") for part, name, row in chosen], images
 
 
-def folder_parts(root, test_fraction, seed, limits):
-    """Yields (part, class name, file names, images) from class folders, split by `seed`. Images keep their sizes."""
+def folder_images(args, limits):
+    """As `array_images`, of class folders that are split by the seed. Images keep their sizes."""
+    files = folders.list_images(args.folder, args.follow_links)
     chosen = []
-    for name, paths in selection.draw_subset(folders.list_images(root), -1, seed).items():
+    for name, paths in selection.draw_subset(files, -1, args.seed).items():
         try:
-            train, test = splits.split(paths, test_fraction, seed)
+            train, test = splits.split(paths, args.test_fraction, args.seed)
         except ValueError as error:
-            raise ValueError(f"{Path(root) / name}: {error}") from None
+            raise ValueError(f"{Path(args.folder) / name}: {error}") from None
+        parts = {"train": train, "test": test}
+        if args.validation_fraction:
+            train, validation = hold_out(args, train, Path(args.folder) / name)
+            parts = {"train": train, "validation": validation, "test": test}
         stems_differ = len({path.stem for path in paths}) == len(paths)
-        for part, files in (("train", train), ("test", test)):
-            files = sorted(files[: limits[part]] if limits[part] > 0 else files)
-            chosen.append((part, name, files, [path.stem if stems_differ else path.name for path in files]))
-    images = iter(albums.read_list([path for _, _, files, _ in chosen for path in files]))
-    for part, name, files, names in chosen:
-        yield part, name, names, [next(images) for _ in files]
+        for part, part_paths in parts.items():
+            for path in sorted(part_paths[: limit(limits, part)]):
+                chosen.append((part, name, path.stem if stems_differ else path.name, path))
+    reader = reading.Reader([path for *_, path in chosen], levels=args.levels, skip=args.skip_unreadable)
+    return [named for *named, _ in chosen], reader
+
+
+def hold_out(args, items, name):
+    """The training and the validation part of the images of one class that are not for the test."""
+    try:
+        return splits.split(items, args.validation_fraction, args.seed, "validation")
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def limit(limits, part):
+    return limits[part] if limits.get(part, -1) > 0 else None
+
+
+def is_there(out):
+    """Whether `out` holds a data set, or what may not lie beside one.
+
+    Hidden files, a README and folders of other data sets may lie there.
+    """
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        return True
+    return out.exists() and not all(
+        entry.name.startswith(".") or entry.name.upper().startswith("README") or (entry / MARKER).exists()
+        for entry in out.iterdir()
+    )
+
+
+def pour(names, images, folder=None):
+    """Reads all images once, and writes them if a folder is given.
+
+    Args:
+        names: list of (part, class name, file name).
+        images: yields the place in the list and the uint8 image; what it leaves out is passed over.
+        folder: where the class folders go, or None to look only.
+
+    Returns:
+        Counts {part: {class: number}}, shape of the images or "differing", SHA-256 of all of them.
+    """
+    counts, shapes, digest = {part: {} for part, *_ in names}, set(), hashlib.sha256()
+    with cli.progress(total=len(names), unit="image", delay=1) as bar:
+        for place, image in images:
+            part, name, file_name = names[place]
+            bar.update()
+            if folder and name not in counts[part]:
+                (folder / part / name).mkdir(parents=True)
+            counts[part][name] = counts[part].get(name, 0) + 1
+            shapes.add(image.shape)
+            albums.add_to_digest(digest, image)
+            if folder:
+                codec.write_image(folder / part / name / f"{file_name}.png", image)
+    for part, name, _ in names:
+        if name not in counts[part]:
+            raise ValueError(f"class {name!r} has no readable {part} images")
+    return counts, list(shapes.pop()) if len(shapes) == 1 else "differing", digest.hexdigest()
 
 
 def main(argv=None):
     args = parse_args(argv)
-    limits = {"train": args.limit_train, "test": args.limit_test}
     if args.folder:
         runs.refuse_overlap(args.out, args.folder)
-        parts = list(folder_parts(args.folder, args.test_fraction, args.seed, limits))
-    else:
-        parts = list(array_parts(load_arrays(args), limits))
-    counts, shapes = {"train": {}, "test": {}}, set()
-    for part, name, _, images in parts:
-        counts[part][name] = len(images)
-        shapes.update(image.shape for image in images)
-    settings = {
-        "source": args.dataset or Path(args.source or args.folder).name,
-        "counts": counts,
-        "shape": list(shapes.pop()) if len(shapes) == 1 else "differing",
-        "classes": list(counts["train"]),
-    }
-    data = {"sha256": albums.fingerprint(*(image for _, _, _, images in parts for image in images))}
-    total = sum(sum(part.values()) for part in counts.values())
-    if runs.finished(args.out, settings, data, MARKER):
+    there = is_there(args.out)
+    if there and not (Path(args.out) / MARKER).exists():
+        runs.finished(args.out, {}, {}, MARKER)  # says that this is no data set
+    limits = {"train": args.limit_train, "test": args.limit_test}
+    names, images = folder_images(args, limits) if args.folder else array_images(args, load_arrays(args), limits)
+    settings, data = {"source": args.dataset or Path(args.source or args.folder).name}, {}
+
+    def settle(counts, shape, sha256):
+        settings.update(counts=counts, shape=shape, classes=list(counts["train"]))
+        data["sha256"] = sha256
+        return sum(sum(part.values()) for part in counts.values())
+
+    if there:
+        total = settle(*pour(names, images))
+        runs.finished(args.out, settings, data, MARKER)
         print(f"{args.out} is done: {total} images")
         return
-    with runs.writing(args.out, settings, data, MARKER) as folder, cli.progress(total=total, unit="image") as bar:
-        for part, name, names, images in parts:
-            codec.write_images(folder / part / name, names, images)
-            bar.update(len(images))
-    print(f"{args.out}: {total} images in {len(counts['train'])} classes, shape {settings['shape']}")
+    with runs.adding(args.out, settings, data, MARKER) as folder:
+        total = settle(*pour(names, images, folder))
+    print(f"{args.out}: {total} images in {len(settings['classes'])} classes, shape {settings['shape']}")
 
 
 if __name__ == "__main__":

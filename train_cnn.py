@@ -169,7 +169,7 @@ def fit(args, schedule, real, test, generated, extras, num_classes):
 def save_result(folder, result, report, history):
     """Writes the numbers and their pictures into the run folder."""
     runs.write_json(folder / "result.json", result)
-    (folder / "report.txt").write_text(report, encoding="utf-8")
+    (folder / "report.txt").write_text(report, encoding="utf-8", errors="replace")
     history.to_csv(folder / "history.csv", index=False)
     panels = [("cross-entropy (nats an image)", ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
     plots.curves(folder / "curves.png", history, panels)

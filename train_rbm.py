@@ -12,7 +12,6 @@ import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported
 # isort: split
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -68,14 +67,12 @@ def parse_args(argv=None):
 
 def choose_files(args):
     """Which images it learns from, and which it only watches: two listings {class: paths}."""
-    root = Path(args.path) / "train" if (Path(args.path) / "train").is_dir() else Path(args.path)
+    root = folders.training_root(args.path)
     files = folders.list_images(root)
     if args.subset:
         chosen = selection.load_list(args.subset, files, "subset")
     else:
-        for name, paths in files.items():
-            if len(paths) < max(args.images, 1):
-                raise ValueError(f"{root / name}: {len(paths)} images, at least {max(args.images, 1)} are needed")
+        selection.check_enough(files, args.images, 1, root)
         chosen = selection.draw_subset(files, args.images, args.seed)
     counts = {name: len(paths) for name, paths in chosen.items()}
     return chosen, selection.next_in_order(files, chosen, counts, args.seed)

@@ -85,7 +85,7 @@ def share_of(text):
 def choose_files(args):
     """Which images each model learns from, {model: {class: paths}}; with --train-on-all which validate."""
     fewest = 1 if args.train_on_all else 2
-    root = Path(args.path) / "train" if (Path(args.path) / "train").is_dir() else Path(args.path)
+    root = folders.training_root(args.path)
     files = folders.list_images(root)
     if args.class_name is not None:
         if args.class_name not in files:
@@ -102,9 +102,7 @@ def choose_files(args):
             if len(paths) < fewest:
                 raise ValueError(f"{args.subset}: 1 image of class {name!r}, at least 2 are needed")
     else:
-        for name, paths in files.items():
-            if len(paths) < max(args.images, fewest):
-                raise ValueError(f"{root / name}: {len(paths)} images, at least {max(args.images, fewest)} are needed")
+        selection.check_enough(files, args.images, fewest, root)
         chosen = selection.draw_subset(files, args.images, args.seed)
     spare = {}
     if args.train_on_all:

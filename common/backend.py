@@ -136,7 +136,8 @@ def derive_seed(seed, name):
 
     31 bits, which is what every back end takes.
     """
-    return zlib.crc32(f"{seed} {name}".encode()) % 2**31
+    key = f"{seed} {name}".encode("utf-8", "surrogateescape")  # a folder name may be no UTF-8
+    return zlib.crc32(key) % 2**31
 
 
 def _count(devices, found):

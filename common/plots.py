@@ -29,7 +29,11 @@ def contact_sheet(path, images, columns, gap=2):
 
 
 def plain(name):
-    """A name as Matplotlib draws it to the letter: no mathematics, and no leading underscore, which hides a label."""
+    """Makes a name one that Matplotlib draws to the letter.
+
+    Without mathematics, without a leading underscore, which hides a label, and with ? for what is no character.
+    """
+    name = name.encode("utf-8", "replace").decode("utf-8")
     return ("\u200a" if name.startswith("_") else "") + name.replace("$", r"\$")
 
 

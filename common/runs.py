@@ -13,19 +13,15 @@ import hashlib
 import json
 import logging
 import os
-import platform
 import shutil
-import sys
 import tempfile
-from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from common.environment import environment
 from common.errors import BadInput
 
 log = logging.getLogger(__name__)
 LOCK = ".lock"  # in a partial folder, locked as long as it is written
-PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless", "scikit-learn", "scipy")
 
 
 def finished(folder, settings, data, marker="config.json"):
@@ -39,12 +35,10 @@ def finished(folder, settings, data, marker="config.json"):
         marker: the file that holds the configuration.
 
     Raises:
-        BadInput: the folder holds the step with other settings or data (named), or something that is no step, or is a
-            mount point.
+        BadInput: the folder holds the step with other settings or data (named), or something that is no step.
     """
     folder = Path(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        _refuse_mount(folder)
         return False
     try:
         made = json.loads((folder / marker).read_text(encoding="utf-8"))
@@ -94,30 +88,72 @@ def writing(folder, settings, data, marker="config.json", facts=None):
     folder = Path(os.path.realpath(folder))
     _refuse_mount(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{_short_name(folder.name)}.partial-"
-    for other in folder.parent.glob(f"{glob.escape(prefix)}*"):
+    with _partial(folder.parent, folder.name) as partial:
+        yield partial
+        _finish(partial, marker, settings, data, facts)
+        try:
+            partial.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not finished(folder, settings, data, marker):
+                raise
+            log.info("%s: another run has finished this very step meanwhile; its folder is kept", folder)
+            shutil.rmtree(partial)
+        (folder / LOCK).unlink(missing_ok=True)
+
+
+def _finish(partial, marker, settings, data, facts=None):
+    """Writes the configuration and waits until the folder is on the disk."""
+    told = {"facts": facts} if facts else {}
+    write_json(partial / marker, {"settings": settings, "data": data, **told, "environment": environment()})
+    _flush(partial)
+
+
+@contextlib.contextmanager
+def adding(folder, settings, data, marker="config.json"):
+    """As `writing`, into a folder that may be there and hold other things, a mount point or a link included.
+
+    Yields a hidden folder inside `folder`. What was written there moves up when the block ends well, entry by entry and
+    the marker last, so that each entry is whole or absent.
+    """
+    folder = Path(folder)
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    placed = []
+    try:
+        with _partial(folder, folder.name) as partial:
+            yield partial
+            entries = sorted(entry.name for entry in partial.iterdir() if entry.name != LOCK)
+            _finish(partial, marker, settings, data)
+            for name in (*entries, marker):
+                (partial / name).rename(folder / name)
+                placed.append(folder / name)
+            (partial / LOCK).unlink()
+            partial.rmdir()
+    except BaseException:
+        for path in placed:
+            shutil.rmtree(path, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):  # another run writes into it
+                folder.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def _partial(parent, name):
+    """Yields a new hidden folder in `parent` and removes it after an exception, and what killed runs left of it."""
+    prefix = f".{_short_name(name)}.partial-"
+    for other in parent.glob(f"{glob.escape(prefix)}*"):
         if _is_stale(other, other.name.removeprefix(prefix).split("-")[0]):
             shutil.rmtree(other, ignore_errors=True)
         else:
-            log.info("%s: another run is writing it; the one that ends first will have made it", folder)
-    partial = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=folder.parent))
+            log.info("%s: another run is writing it; the one that ends first will have made it", parent / name)
+    partial = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent))
     try:
         with open(partial / LOCK, "wb") as lock:
             with contextlib.suppress(OSError):  # a disk without locks; the process id has to do
                 fcntl.flock(lock, fcntl.LOCK_EX)
             partial.chmod(0o777 & ~_umask())
             yield partial
-            told = {"facts": facts} if facts else {}
-            write_json(partial / marker, {"settings": settings, "data": data, **told, "environment": environment()})
-            _flush(partial)
-            try:
-                partial.rename(folder)
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not finished(folder, settings, data, marker):
-                    raise
-                log.info("%s: another run has finished this very step meanwhile; its folder is kept", folder)
-                shutil.rmtree(partial)
-            (folder / LOCK).unlink(missing_ok=True)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -184,40 +220,10 @@ def _umask():
     return mask
 
 
-def environment():
-    """What made a result: command, versions, machine and time (UTC)."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
-        "versions": versions,
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }
-
-
-def _processor():
-    """The processor's name, where the system tells it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    return platform.processor() or platform.machine()
-
-
 def write_json(path, content):
-    """Writes JSON as UTF-8; where a name has bytes that are no UTF-8, as ASCII, with which it survives."""
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    try:
-        packed = text.encode()
-    except UnicodeEncodeError:
-        packed = json.dumps(content, indent=1).encode()
-    Path(path).write_bytes(packed + b"\n")
+    """Writes JSON as UTF-8; what is no character in a file name becomes an escape, which JSON reads back."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path):

@@ -7,38 +7,14 @@ An album has `len`, `shape`, `fingerprint(*arrays)` and `album[places]`; a train
 import hashlib
 import logging
 import math
-from collections import Counter
-from pathlib import Path
 
 import numpy as np
 
-from images.codec import check_same_shape, convert, decode, to_float
+from images.codec import check_same_shape, to_float
+from images.reading import Reader
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 2**29  # of one album in memory; training and test images together leave room for TensorFlow under 2 GB
-
-
-def read_list(paths, size=None, color=None):
-    """Reads image files, each in its own shape, and logs one line for each kind of conversion.
-
-    Arguments as of `read_images`. Returns a list of uint8 arrays `(height, width, channels)`.
-    """
-    notes = Counter()
-    images = [_read(path, size, color, notes) for path in paths]
-    _log_conversions(paths, notes)
-    return images
-
-
-def _read(path, size, color, notes):
-    found = set()
-    image = convert(decode(path, found), size, color)
-    notes.update(found)
-    return image
-
-
-def _log_conversions(paths, notes):
-    for note, count in sorted(notes.items()):
-        log.info("%s: %s (%d of %d files)", Path(paths[0]).parent.parent, note, count, len(paths))
 
 
 def read_images(paths, size=None, color=None):
@@ -55,14 +31,12 @@ def read_images(paths, size=None, color=None):
     Raises:
         ValueError: a file is no readable image, or sizes or channels differ and no flag says what to make of them.
     """
-    notes, images = Counter(), None
-    for k, path in enumerate(paths):
-        image = _read(path, size, color, notes)
+    images = None
+    for k, image in Reader(paths, size, color):
         if images is None:
             images = np.empty((len(paths), *image.shape), np.uint8)
-        check_same_shape({paths[0]: images.shape[1:], path: image.shape})
+        check_same_shape({paths[0]: images.shape[1:], paths[k]: image.shape})
         images[k] = image
-    _log_conversions(paths, notes)
     return images
 
 
@@ -121,7 +95,7 @@ def open_album(paths, size=None, color=None):
 
     Arguments and errors as of `read_images`. Every file is read once.
     """
-    shape = convert(decode(paths[0], set()), size, color).shape
+    shape = Reader(paths, size, color).read(paths[0]).shape
     if len(paths) * math.prod(shape) <= MOST_BYTES:
         return ArrayAlbum(read_images(paths, size, color))
     return Album(paths, size, color)
@@ -165,27 +139,23 @@ class Album:
     """
 
     def __init__(self, paths, size=None, color=None):
-        self.paths, self.size, self.color = paths, size, color
-        notes = Counter()
-        first = _read(paths[0], size, color, Counter()).shape
-        self.shape = (len(paths), *first)
-        self._digest = hashlib.sha256(_header(np.dtype(np.uint8), self.shape))
-        for path in paths:
-            image = _read(path, size, color, notes)
-            check_same_shape({paths[0]: first, path: image.shape})
+        self.paths, self._reader = paths, Reader(paths, size, color)
+        for k, image in self._reader:
+            if k == 0:
+                self.shape = (len(paths), *image.shape)
+                self._digest = hashlib.sha256(_header(np.dtype(np.uint8), self.shape))
+            check_same_shape({paths[0]: self.shape[1:], paths[k]: image.shape})
             self._digest.update(image)
-        _log_conversions(paths, notes)
 
     def __len__(self):
         return len(self.paths)
 
     def __getitem__(self, places):
-        notes = Counter()  # said before
-        return to_float(np.stack([_read(self.paths[place], self.size, self.color, notes) for place in places]))
+        return to_float(np.stack([self._reader.read(self.paths[place]) for place in places]))
 
     def fingerprint(self, *arrays):
         """What `fingerprint` gives of all its images and the arrays."""
-        return _add_to_digest(self._digest.copy(), arrays)
+        return add_to_digest(self._digest.copy(), *arrays).hexdigest()
 
 
 class BinaryAlbum:
@@ -206,14 +176,15 @@ class BinaryAlbum:
 
 def fingerprint(*arrays):
     """SHA-256 of the arrays' types, shapes and bytes, as a hexadecimal string."""
-    return _add_to_digest(hashlib.sha256(), arrays)
+    return add_to_digest(hashlib.sha256(), *arrays).hexdigest()
 
 
-def _add_to_digest(digest, arrays):
+def add_to_digest(digest, *arrays):
+    """Adds arrays to the hash of a `fingerprint` that is made piece by piece. Returns the hash."""
     for array in arrays:
         digest.update(_header(array.dtype, array.shape))
         digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
+    return digest
 
 
 def _header(dtype, shape):

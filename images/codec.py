@@ -4,63 +4,54 @@ In memory an image is uint8 `(height, width, channels)`, channels 1 (grey) or 3 
 `to_float`.
 """
 
-import contextlib
-import os
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a file that cannot be decoded is reported once, by us
-import cv2
 import numpy as np
 
-EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+from images.formats import cv2, load
+
 COLORS = {"grey": 1, "rgb": 3}
+
+
+class White(NamedTuple):
+    """The levels that count as full brightness in files of 8 and of 16 bits a channel."""
+
+    eight: int = 255
+    sixteen: int = 65535
 
 
 def decode(path, notes):
     """Reads one image file as uint8 `(height, width, channels)`, channels 1 or 3 (RGB).
 
-    16-bit files are scaled to 8 bits, transparency is laid on white, photographs are turned as their EXIF data says;
-    `notes` is a set that collects a word for each such conversion.
+    Arguments and errors as of `formats.load`; conversions as of `as_bytes`, by the whole range of the files.
     """
-    data = Path(path).read_bytes()
-    is_jpeg = data[:2] == b"\xff\xd8"
-    is_png = data[:4] == b"\x89PNG"
-    is_whole = _png_is_whole(data) if is_png else b"\xff\xd9" in data if is_jpeg else len(data) > 0
-    image = None
-    if is_whole:
-        # ANYCOLOR turns a photograph by its EXIF data; UNCHANGED alone keeps alpha and 16 bits.
-        flags = cv2.IMREAD_ANYCOLOR if is_jpeg else cv2.IMREAD_UNCHANGED
-        with contextlib.suppress(cv2.error):  # more pixels than OpenCV takes
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if image is None:
-        raise ValueError(f"{path}: not a readable image (empty, cut short, or not an image)")
+    return as_bytes(load(path, notes), White(), notes)
+
+
+def as_bytes(image, white, notes):
+    """Makes stored levels uint8, grey or RGB.
+
+    16-bit levels are scaled to 8 bits, transparency is laid on white; `notes` collects a word for each.
+
+    Args:
+        image: uint8 or uint16 `(height, width, channels)`, as of `formats.load`.
+        white: a `White`; what is brighter becomes 255.
+        notes: a set.
+    """
     if image.dtype == np.uint16:
-        notes.add("16-bit scaled to 8-bit")
-        image = (image // 257).astype(np.uint8)
-    if image.dtype != np.uint8:
-        raise ValueError(f"{path}: pixels of type {image.dtype}, expected 8 or 16-bit integers")
-    if is_png and data[25:26] == b"\x03":
-        notes.add("palette expanded to RGB")
-    image = image.reshape(*image.shape[:2], -1)
+        used = "" if white.sixteen == 65535 else f", by the levels in use, 0 to {white.sixteen}"
+        notes.add(f"16-bit scaled to 8-bit{used}")
+        image = np.minimum(image.astype(np.uint32) * 255 // white.sixteen, 255).astype(np.uint8)
+    elif white.eight != 255:
+        notes.add(f"levels 0 and {white.eight} taken for black and white")
+        image = np.minimum(image.astype(np.uint16) * 255 // white.eight, 255).astype(np.uint8)
     if image.shape[-1] in (2, 4):
         notes.add("transparency laid on white")
         alpha = image[..., -1:].astype(np.float32) / 255
         image = np.rint(image[..., :-1] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-    return image if image.shape[-1] == 1 else np.ascontiguousarray(image[..., ::-1])
-
-
-def _png_is_whole(data):
-    """Whether every chunk of a PNG is there with its checksum; libpng itself would write to standard error."""
-    place, kind = 8, b""
-    while kind != b"IEND":
-        end = place + 8 + int.from_bytes(data[place : place + 4], "big")
-        kind = data[place + 4 : place + 8]
-        if end + 4 > len(data) or zlib.crc32(data[place + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            return False
-        place = end + 4
-    return True
+    return np.ascontiguousarray(image)
 
 
 def convert(image, size=None, color=None):

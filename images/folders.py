@@ -3,16 +3,23 @@
 import logging
 import os
 import re
+import unicodedata
+from collections import Counter
 from pathlib import Path
 
-from images.codec import EXTENSIONS
+from images.formats import EXTENSIONS
 
 log = logging.getLogger(__name__)
+PARTS = ("train", "validation", "test")
+SPECIAL = "pipe or device"
+DIGITS = re.compile(r"([0-9]+)")
+# Folders that systems and archives leave behind, and that no one means as a class.
+NO_CLASSES = {"__MACOSX", "@eaDir", "#recycle", "lost+found", "$RECYCLE.BIN", "System Volume Information"}
 
 
 def natural_key(name):
     """Sorts digits by value: `example9` before `example10`, class `2` before class `10`."""
-    parts = re.split(r"([0-9]+)", name)  # every second part is a number
+    parts = DIGITS.split(name)  # every second part is a number
     return [(0, int(part), "") if k % 2 else (1, 0, part) for k, part in enumerate(parts)], name
 
 
@@ -23,40 +30,62 @@ def check_class_name(name):
     return name
 
 
-def list_images(root):
+def one_form(name):
+    """Gives the composed Unicode form (NFC) of a name: macOS writes é as two characters, Linux as one."""
+    return unicodedata.normalize("NFC", name)
+
+
+def training_root(path):
+    """Finds where `-path` has its training images: in its folder train/, or in itself.
+
+    A class may be called train: the folder is the training part if it holds class folders, or no images.
+    """
+    train = Path(path) / "train"
+    is_part = train.is_dir() and (_has_classes(train) or not _has_images(train))
+    return train if is_part else Path(path)
+
+
+def list_images(root, follow_links=False):
     """Lists the images of every class under `root`.
 
-    Hidden files, `desktop.ini`, `Thumbs.db` and whatever else is no image are passed over and counted in one log line.
+    What is passed over is said in one line, by kind and number: files that are no images, hidden ones, folders inside
+    a class, empty folders, and folders that no one means as a class.
+
+    Args:
+        root: folder of class folders.
+        follow_links: whether links may lead out of `root`.
 
     Returns:
-        A dict from class name, in natural order, to its sorted list of paths. A class may be empty.
+        A dict from class name (in its composed Unicode form), in natural order, to its sorted list of paths.
 
     Raises:
-        ValueError: `root` is no folder, has no class folder, or holds a link that leads out of it.
+        ValueError: `root` is no folder, has no class folder with images, has two whose names are two forms of one, or
+            holds a link that leads out of it.
     """
-    return {name: [Path(path) for path in paths] for name, paths in list_paths(root).items()}
+    return {name: [Path(path) for path in paths] for name, paths in list_paths(root, follow_links).items()}
 
 
-def list_paths(root):
+def list_paths(root, follow_links=False):
     """As `list_images`, but each path a string, which takes a fifth of the memory of a `Path`."""
     root = Path(root)
     if not root.is_dir():
-        raise ValueError(f"{root}: no such folder")
-    inside = root.resolve()
-    names = (entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    files, skipped = {}, 0
-    for name in sorted(names, key=natural_key):
-        entries = sorted(os.listdir(root / name), key=natural_key)
-        images = [e for e in entries if Path(e).suffix.lower() in EXTENSIONS and not e.startswith(".")]
-        files[name] = [f"{root}/{name}/{image}" for image in images]
-        skipped += len(entries) - len(files[name])
-        for path in [str(root / name), *files[name]]:
-            if os.path.islink(path) and not _leads_inside(Path(path), inside):
-                raise ValueError(f"{path}: a link that leads out of {root}, or nowhere")
+        raise ValueError(f"{root}: no such folder{_hint(root)}")
+    files, passed, empty = {}, Counter(), []
+    for name in sorted(_subfolders(root), key=natural_key):
+        paths = _list_folder(root / name, root, follow_links, passed)
+        if not paths:
+            empty.append(name)
+        elif one_form(name) in files:
+            raise ValueError(f"{root / name}: two folders of this class, their names in two Unicode forms")
+        else:
+            files[one_form(name)] = paths
     if not files:
-        raise ValueError(f"{root}: no class folders in it (expected {root}/<class>/*.png)")
-    if skipped:
-        log.info("%s: passed over %d files that are not images", root, skipped)
+        raise ValueError(f"{root}: no class folders with images in it (expected {root}/<class>/*.png){_hint(root)}")
+    for folder in sorted(NO_CLASSES & set(os.listdir(root))):
+        passed[f"folder {folder}"] = 1
+    if empty:
+        passed[f"folder without images ({', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''})"] = len(empty)
+    _say_passed(root, passed)
     return files
 
 
@@ -67,21 +96,12 @@ def list_unlabelled(root):
         As `list_images`; images that lie in `root` itself are one class, by the name of `root`.
     """
     root = Path(root)
-    if not root.is_dir() or any(e.is_dir() and not e.name.startswith(".") for e in root.iterdir()):
+    if not root.is_dir() or _subfolders(root):
         return list_images(root)
-    entries = sorted(root.iterdir(), key=lambda path: natural_key(path.name))
-    files = [e for e in entries if e.suffix.lower() in EXTENSIONS and not e.name.startswith(".")]
-    for path in files:
-        if path.is_symlink() and not _leads_inside(path, root.resolve()):
-            raise ValueError(f"{path}: a link that leads out of {root}, or nowhere")
-    return {root.resolve().name: files}
-
-
-def _leads_inside(link, folder):
-    try:
-        return link.resolve(strict=True).is_relative_to(folder)
-    except (OSError, RuntimeError):  # a dead link, or a circle
-        return False
+    passed = Counter()
+    paths = _list_folder(root, root, False, passed)
+    _say_passed(root, passed)
+    return {root.resolve().name: [Path(path) for path in paths]}
 
 
 def check_same_classes(train, test, train_root, test_root):
@@ -89,8 +109,109 @@ def check_same_classes(train, test, train_root, test_root):
     for names, others, root in ((train, test, test_root), (test, train, train_root)):
         missing = [name for name in names if name not in others]
         if missing:
-            raise ValueError(f"{root}: class {missing[0]!r} is missing")
+            more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+            raise ValueError(f"{root}: class {missing[0]!r} is missing{more}")
     for listing, root in ((train, train_root), (test, test_root)):
         empty = [name for name, paths in listing.items() if not paths]
         if empty:
             raise ValueError(f"{Path(root) / empty[0]}: no images in it")
+
+
+def _list_folder(folder, root, follow_links, passed):
+    """The images that lie in one folder, as strings; counts in `passed` what else lies there."""
+    if os.path.islink(folder):
+        _check_link(folder, root, follow_links)
+    paths = []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: natural_key(entry.name)):
+            kind = _kind(entry)
+            if kind in (None, SPECIAL) and entry.is_symlink():  # a dead link is no file
+                _check_link(entry.path, root, follow_links)
+            if kind is None:
+                paths.append(f"{folder}/{entry.name}")
+            else:
+                passed[kind] += 1
+                if kind == "folder inside a class":
+                    passed["image in folders inside a class"] += len(_images(entry.path))
+    return paths
+
+
+def _kind(entry):
+    """What a folder's entry is if it is no image; None for an image."""
+    name = entry.name
+    if name.startswith("."):
+        return "hidden file"
+    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    if suffix in EXTENSIONS and entry.is_file():
+        return None
+    if entry.is_dir():
+        return "system folder" if name in NO_CLASSES else "folder inside a class"
+    if suffix not in EXTENSIONS:
+        return f"{suffix} file" if suffix else "file without an extension"
+    return SPECIAL
+
+
+def _say_passed(root, passed):
+    kinds = [f"{count} {_plural(kind) if count > 1 else kind}" for kind, count in passed.items() if count]
+    if kinds:
+        more = f" and {len(kinds) - 8} more kinds" if len(kinds) > 8 else ""
+        log.info("%s: passed over %s%s", root, ", ".join(kinds[:8]), more)
+
+
+def _plural(kind):
+    return re.sub("file|folder|image|pipe", lambda word: f"{word[0]}s", kind, count=1)
+
+
+def _check_link(path, root, follow_links):
+    try:
+        target = Path(path).resolve(strict=True)
+    except (OSError, RuntimeError):  # a dead link, or a circle
+        raise ValueError(f"{path}: a link that leads nowhere") from None
+    if not follow_links and not target.is_relative_to(root.resolve()):
+        raise ValueError(
+            f"{path}: a link that leads out of {root} (prepare_data.py --follow-links copies what it leads to)"
+        )
+
+
+def _subfolders(folder):
+    """The names of the visible folders in a folder that may be classes."""
+    with os.scandir(folder) as entries:
+        return [e.name for e in entries if e.is_dir() and not e.name.startswith(".") and e.name not in NO_CLASSES]
+
+
+def _images(folder):
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if _kind(entry) is None]
+
+
+def _has_images(folder):
+    with os.scandir(folder) as entries:
+        return any(_kind(entry) is None for entry in entries)
+
+
+def _has_classes(folder):
+    """Whether a folder is there and holds folders with images."""
+    return folder.is_dir() and any(_has_images(folder / name) for name in _subfolders(folder))
+
+
+def _hint(root):
+    """Says what to give in place of a folder that has no class folders with images; begins with a semicolon."""
+    if not root.is_dir() or not _subfolders(root):
+        return _hint_of_none(root)
+    inside = [name for name in _subfolders(root) if _has_classes(root / name)]
+    if not inside:
+        return ""
+    split = "it is split already: " if inside[0] in PARTS else ""
+    return f"; {split}{root / inside[0]} holds class folders, give that"
+
+
+def _hint_of_none(root):
+    """As `_hint`, of a folder that is missing or has no folders in it."""
+    parent = root.parent
+    if root.is_dir() and _has_images(root):
+        return "; its images lie loose, each class needs a folder of its own"
+    if root.name in PARTS and parent.is_dir() and _subfolders(parent):
+        given = next((parent / part for part in PARTS if part != root.name and _has_classes(parent / part)), parent)
+        given = given if _has_classes(given) else None
+        return (given and f"; prepare_data.py --folder {given} --out NEW makes it from the class folders there") or ""
+    return f"; python prepare_data.py --dataset digits --out {parent if root.name in PARTS else root} makes some to try"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from images.folders import one_form
+
 log = logging.getLogger(__name__)
 
 
@@ -27,12 +29,32 @@ def draw_subset(files, num_per_class, seed):
     # Deviation 1: the released code shuffled an unsorted directory listing.
     subset = {}
     for name, paths in files.items():
-        order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(paths))
+        order = np.random.default_rng([seed, zlib.crc32(name.encode("utf-8", "surrogateescape"))]).permutation(
+            len(paths)
+        )
         subset[name] = [paths[i] for i in (order if num_per_class < 0 else order[:num_per_class])]
     fewer = [name for name, paths in files.items() if len(paths) < num_per_class]
     if fewer:
         log.info("fewer than %d images, all are used, in class %s", num_per_class, ", ".join(fewer))
     return subset
+
+
+def check_enough(files, num_per_class, fewest, root):
+    """Refuses a listing `{class: paths}` in which a class has fewer than `num_per_class` images.
+
+    Args:
+        files: dict from class name to paths.
+        num_per_class: images per class that are asked for; -1 for all.
+        fewest: images per class that are needed in any case.
+        root: folder of the classes, for the error.
+    """
+    needed = max(num_per_class, fewest)
+    for name, paths in files.items():
+        if len(paths) < needed:
+            all_do = len(paths) >= fewest
+            hint = f" (or --images -1: all that there are in each class, {len(paths)} here)" if all_do else ""
+            found = f"{len(paths)} image{'s' * (len(paths) != 1)}"
+            raise ValueError(f"{Path(root) / name}: {found}, at least {needed} are needed{hint}")
 
 
 def next_in_order(files, chosen, counts, seed):
@@ -53,9 +75,13 @@ def next_in_order(files, chosen, counts, seed):
 
 
 def save_list(path, **parts):
-    """Saves named listings `{class: paths}` as JSON with bare file names, to be given back to `load_list`."""
+    """Saves named listings `{class: paths}` as JSON with bare file names, to be given back to `load_list`.
+
+    A name that is not UTF-8 is kept: what is no character becomes a JSON escape.
+    """
     lists = {part: {name: [p.name for p in paths] for name, paths in files.items()} for part, files in parts.items()}
-    Path(path).write_text(json.dumps(lists, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(lists, indent=1, ensure_ascii=False) + "\n"
+    Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def load_list(path, files, part):
@@ -66,7 +92,7 @@ def load_list(path, files, part):
     """
     try:
         wanted = json.loads(Path(path).read_text(encoding="utf-8"))[part]
-        chosen = {name: list(names) for name, names in wanted.items()}
+        chosen = {one_form(name): list(names) for name, names in wanted.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{path}: not a saved list with a part {part!r}") from None
     listing = {}
@@ -75,9 +101,9 @@ def load_list(path, files, part):
             raise ValueError(f"{path}: class {name!r} is missing")
         if not chosen[name]:
             raise ValueError(f"{path}: class {name!r} lists no images")
-        by_name = {p.name: p for p in files[name]}
-        unknown = [n for n in chosen[name] if not isinstance(n, str) or n not in by_name]
+        by_name = {one_form(p.name): p for p in files[name]}
+        unknown = [n for n in chosen[name] if not isinstance(n, str) or one_form(n) not in by_name]
         if unknown:
             raise ValueError(f"{path}: names {name}/{unknown[0]}, which is not in the data")
-        listing[name] = [by_name[n] for n in chosen[name]]
+        listing[name] = [by_name[one_form(n)] for n in chosen[name]]
     return listing

@@ -3,6 +3,7 @@
 A data set is a `Dataset`: uint8 images `(num_images, height, width)` or `(..., 3)` (RGB), integer labels, class names.
 """
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from sklearn.datasets import load_digits
 
-from images import folders, splits
+from images import arrays, folders, splits
 
 FASHION_MNIST = "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot".split(", ")
 CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck".split()
@@ -23,6 +24,7 @@ CIFAR100 = (
     "seal shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank "
     "telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm"
 ).split()
+MOST_BYTES = 2**32  # that an .npz may unpack to
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 CLASS_NAMES = {"fashion_mnist": FASHION_MNIST, "cifar10": CIFAR10, "cifar100": CIFAR100}  # else the label itself
 
@@ -50,48 +52,47 @@ def digits(seed, test_fraction=0.16, side=28):
 
 
 def from_npz(path):
-    """Reads an `.npz` with x_train, y_train, x_test, y_test and optional class_names, as Keras' mnist.npz."""
+    """Reads an `.npz` with x_train, y_train, x_test, y_test and optional class_names, as Keras' mnist.npz.
+
+    Raises:
+        ValueError: the file is not readable, lacks an array, or would unpack to more than `MOST_BYTES`, as its headers
+            say; or what `checked` refuses.
+    """
+    if not Path(path).exists():
+        raise ValueError(f"{path}: no such file")
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: not a regular file")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except OSError as error:
-        if not Path(path).is_file():
-            raise
-        raise ValueError(f"{path}: not a readable .npz file ({error})") from None
+            names = set(archive.files)
+            wanted = [key for key in (*KEYS, "class_names") if key in names]
+            missing = [key for key in KEYS if key not in names]
+            size = 0 if missing else sum(_unpacked_bytes(archive.zip, key) for key in wanted)
+            found = {key: archive[key] for key in wanted} if not missing and size <= MOST_BYTES else {}
     except Exception as error:  # zipfile, zlib and NumPy each have errors of their own for a broken archive
         raise ValueError(f"{path}: not a readable .npz file ({error})") from None
-    missing = [key for key in KEYS if key not in arrays]
     if missing:
-        raise ValueError(f"{path}: no array {missing[0]!r} in it")
-    return checked(path, **{key: arrays[key] for key in KEYS}, class_names=arrays.get("class_names"))
+        raise ValueError(f"{path}: no array {missing[0]!r} in it (there are {', '.join(sorted(names)) or 'none'})")
+    if size > MOST_BYTES:
+        raise ValueError(f"{path}: unpacks to {size / 1e9:.1f} GB, at most {MOST_BYTES / 1e9:.1f} are read")
+    return checked(path, **{key: found[key] for key in KEYS}, class_names=found.get("class_names"))
+
+
+def _unpacked_bytes(archive, key):
+    """How many bytes an array of an `.npz` takes, by the greater of the archive's header and its own."""
+    name = f"{key}.npy" if f"{key}.npy" in archive.namelist() else key
+    with archive.open(name) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+    return max(archive.getinfo(name).file_size, math.prod(shape) * dtype.itemsize)
 
 
 def checked(source, x_train, y_train, x_test, y_test, class_names=None):
-    """Checks shapes, types and labels and returns a `Dataset`; `source` names the data in errors."""
-    y_train, y_test = np.asarray(y_train), np.asarray(y_test)
-    for part, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
-        if x.dtype != np.uint8 or not (x.ndim == 3 or (x.ndim == 4 and x.shape[-1] in (1, 3))):
-            raise ValueError(
-                f"{source}: x_{part} should be uint8 (images, height, width) or (..., 1 or 3). "
-                f"Received: {x.dtype} {x.shape}"
-            )
-        if y.size != len(x) or not np.issubdtype(y.dtype, np.integer) or y.size == 0 or y.min() < 0:
-            raise ValueError(f"{source}: y_{part} should be {len(x)} labels from 0. Received: {y.dtype} {y.shape}")
-    if x_train.shape[1:] != x_test.shape[1:]:
-        raise ValueError(f"{source}: x_train holds {x_train.shape[1:]} images, x_test {x_test.shape[1:]}")
-    num_classes = int(max(y_train.max(), y_test.max())) + 1
-    names = [str(name) for name in (class_names if class_names is not None else range(num_classes))]
-    if len(names) < num_classes or len(set(names)) < len(names):
-        raise ValueError(f"{source}: {num_classes} classes need as many different names. Received: {len(names)}")
-    return Dataset(x_train, y_train.reshape(-1), x_test, y_test.reshape(-1), names)
-
-
-def first_per_class(x, y, limit):
-    """Keeps the first `limit` images of each class, -1 all. Returns images, labels and their original places."""
-    if limit < 0:
-        return x, y, np.arange(len(y))
-    kept = np.sort(np.concatenate([np.flatnonzero(y == label)[:limit] for label in np.unique(y)]))
-    return x[kept], y[kept], kept
+    """Brings arrays to a `Dataset`, as `arrays` says; `source` names the data in lines and errors."""
+    x_train, x_test = arrays.as_images(source, x_train, x_test)
+    y_train, y_test, names = arrays.as_labels(source, (len(x_train), len(x_test)), y_train, y_test, class_names)
+    return Dataset(x_train, y_train, x_test, y_test, names)
 
 
 def folder_name(class_name):

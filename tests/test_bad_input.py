@@ -14,6 +14,7 @@ import pytest
 import generate
 import prepare_data
 import train_cnn
+import train_rbm
 import train_vae
 from common import backend, runs, saved
 from images import codec
@@ -142,12 +143,6 @@ def file_for_train(data):
     return data
 
 
-def empty_class(data):
-    for path in (data / "train" / "1").iterdir():
-        path.unlink()
-    return data / "train" / "1"
-
-
 def an_image(data):
     return sorted((data / "train" / "1").iterdir())[3]
 
@@ -168,11 +163,6 @@ def text(data):
     return an_image(data)
 
 
-def folder_for_image(data):
-    (data / "train" / "1" / "folder.png").mkdir()
-    return data / "train" / "1" / "folder.png"
-
-
 def file_link_out(data):
     (data.parent / "outside.png").write_bytes(an_image(data).read_bytes())
     (data / "train" / "1" / "link.png").symlink_to(data.parent / "outside.png")
@@ -186,8 +176,8 @@ def class_link_out(data):
 
 
 DAMAGES = (
-    *(remove, empty, empty_train, file_for_train, empty_class),
-    *(truncated, zero_bytes, text, folder_for_image, file_link_out, class_link_out),
+    *(remove, empty, empty_train, file_for_train),
+    *(truncated, zero_bytes, text, file_link_out, class_link_out),
 )
 
 
@@ -244,10 +234,34 @@ def test_a_class_that_one_part_lacks_is_named(digits, refused, part, other):
     refused(train_cnn.main, cnn_flags(digits), digits / part, "class '1' is missing")
 
 
-def test_an_empty_test_class_is_named(digits, refused):
-    for path in (digits / "test" / "2").iterdir():
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_class_that_is_empty_in_one_part_is_named(digits, refused, part):
+    for path in (digits / part / "2").iterdir():
         path.unlink()
-    refused(train_cnn.main, cnn_flags(digits), digits / "test" / "2", "no images in it")
+    refused(train_cnn.main, cnn_flags(digits), digits / part, "class '2' is missing")
+
+
+def test_a_missing_data_folder_is_refused_with_the_command_that_makes_one(tmp_path, training, refused):
+    main, flags = training
+    made = f"python prepare_data.py --dataset digits --out {tmp_path / 'none'} makes"
+    refused(main, flags(tmp_path / "none"), "no such folder", made)
+
+
+def test_too_few_images_name_the_flag_that_takes_all(digits, refused):
+    for main in (train_vae.main, train_rbm.main):
+        flags = (*(("--all",) if main is train_vae.main else ()), "--path", digits, "--images", 9)
+        refused(main, flags, digits / "train" / "0", "8 images, at least 9 are needed (or --images -1: all")
+
+
+@pytest.mark.parametrize("classes", [("bus", "train"), ("train",)])
+def test_a_class_may_be_called_train(tmp_path, no_back_end, classes):
+    """The images are read, and the back end is what comes next."""
+    for name in classes:
+        images = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 1), np.uint8)
+        codec.write_images(tmp_path / "vehicles" / name, range(4), images)
+    for main, flags in ((train_vae.main, ("--all",)), (train_rbm.main, ())):
+        with pytest.raises(AssertionError, match="the back end was started"):
+            main(argv_of((*flags, "--path", tmp_path / "vehicles", "--images", 4, "--out", tmp_path / "out")))
 
 
 def test_a_broken_test_image_is_named(digits, refused):
@@ -271,7 +285,7 @@ def test_a_class_with_one_image_cannot_be_learnt(digits, refused, images):
     for path in sorted((digits / "train" / "1").iterdir())[1:]:
         path.unlink()
     flags = ("--all", "--path", digits, "--images", images)
-    refused(train_vae.main, flags, digits / "train" / "1", "1 images, at least 2 are needed")
+    refused(train_vae.main, flags, digits / "train" / "1", "1 image, at least 2 are needed")
 
 
 def test_one_image_is_too_few_to_ask_for(digits, refused, capsys):
@@ -451,7 +465,7 @@ def test_generated_images_unlike_the_real_ones_are_refused(digits, tmp_path, ref
 
 def test_a_generated_folder_without_images_is_refused(digits, tmp_path, refused):
     write_generated(tmp_path / "gen", count=0)
-    refused(train_cnn.main, generated_flags(digits), "gen: no images in it")
+    refused(train_cnn.main, generated_flags(digits), "gen: no class folders with images in it")
 
 
 def test_an_empty_generated_folder_is_refused(digits, tmp_path, refused):

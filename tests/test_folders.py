@@ -1,5 +1,6 @@
 """Class folders: what is listed, how a file becomes pixels, and which files are refused."""
 
+import os
 import struct
 import tracemalloc
 import zlib
@@ -11,7 +12,7 @@ import pytest
 from images import albums, codec, folders
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-EXTENSIONS = ("png", "jpg", "bmp", "webp")
+EXTENSIONS = ("png", "jpg", "bmp", "webp", "tif", "gif", "ppm")
 
 
 def chunk(kind, content):
@@ -85,7 +86,7 @@ def test_classes_and_files_are_listed_in_natural_order(tmp_path):
 
 
 def test_all_extensions_are_listed_in_either_case(tmp_path):
-    names = ["a.png", "b.PNG", "c.jpg", "d.JPEG", "e.bmp", "f.webp"]
+    names = ["a.png", "b.PNG", "c.jpg", "d.JPEG", "e.bmp", "f.webp", "g.tif", "h.TIFF", "i.gif", "j.pgm", "k.jfif"]
     (tmp_path / "0").mkdir()
     for name in names:
         (tmp_path / "0" / name).touch()
@@ -102,7 +103,7 @@ def test_what_is_no_image_is_passed_over_and_counted_in_one_line(tmp_path, caplo
         listing = folders.list_images(tmp_path)
     assert {name: [path.name for path in paths] for name, paths in listing.items()} == {"0": ["a.png"], "1": ["a.png"]}
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: passed over 4 files that are not images"
+        f"{tmp_path}: passed over 1 hidden file, 1 .ini file, 1 .db file, 1 .txt file"
     ]
 
 
@@ -145,13 +146,87 @@ def test_a_root_without_class_folders_is_refused(tmp_path):
         folders.list_images(tmp_path)
 
 
-def test_an_empty_class_is_listed_and_then_refused(tmp_path):
+def test_an_empty_class_is_passed_over_and_missed_if_the_other_part_has_it(tmp_path, caplog):
     write(tmp_path / "0" / "a.png", grey())
     (tmp_path / "1").mkdir()
-    listing = folders.list_images(tmp_path)
-    assert listing["1"] == []
-    with pytest.raises(ValueError, match="train/1: no images in it"):
-        folders.check_same_classes(listing, listing, "train", "test")
+    with caplog.at_level("INFO"):
+        listing = folders.list_images(tmp_path)
+    assert list(listing) == ["0"]
+    assert [r.getMessage() for r in caplog.records] == [f"{tmp_path}: passed over 1 folder without images (1)"]
+    with pytest.raises(ValueError, match="train: class '1' is missing"):
+        folders.check_same_classes(listing, {**listing, "1": ["a.png"]}, "train", "test")
+    with pytest.raises(ValueError, match="test/1: no images in it"):
+        folders.check_same_classes({"1": ["a.png"]}, {"1": []}, "train", "test")
+
+
+def test_folders_that_no_one_means_as_a_class_are_passed_over_and_said(tmp_path, caplog):
+    write(tmp_path / "cat" / "a.png", grey())
+    for name in ("__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN"):
+        write(tmp_path / name / "a.png", grey())
+    with caplog.at_level("INFO"):
+        assert list(folders.list_images(tmp_path)) == ["cat"]
+    for name in ("__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN"):
+        assert f"folder {name}" in caplog.text
+    assert len(caplog.records) == 1
+
+
+def test_folders_inside_a_class_are_said_with_their_images(tmp_path, caplog):
+    write(tmp_path / "cat" / "a.png", grey())
+    for number in range(3):
+        write(tmp_path / "cat" / "more" / f"{number}.png", grey())
+    os.mkfifo(tmp_path / "cat" / "pipe.png")
+    with caplog.at_level("INFO"):
+        assert [path.name for path in folders.list_images(tmp_path)["cat"]] == ["a.png"]
+    assert [r.getMessage() for r in caplog.records] == [
+        f"{tmp_path}: passed over 1 folder inside a class, 3 images in folders inside a class, 1 pipe or device"
+    ]
+
+
+def test_two_unicode_forms_of_a_name_are_one_class(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    write(tmp_path / "train" / composed / "a.png", grey())
+    path = write(tmp_path / "test" / decomposed / "a.png", grey())
+    train, test = (folders.list_images(tmp_path / part) for part in ("train", "test"))
+    folders.check_same_classes(train, test, "train", "test")
+    assert test == {composed: [path]}
+    write(tmp_path / "test" / composed / "a.png", grey())
+    with pytest.raises(ValueError, match="two folders of this class"):
+        folders.list_images(tmp_path / "test")
+
+
+@pytest.mark.parametrize(
+    ("made", "asked", "words"),
+    [
+        ((), "data", "prepare_data.py --dataset digits --out .*data makes"),
+        (("data/README.md",), "data", "prepare_data.py --dataset digits --out .*data makes"),
+        ((), "data/train", "prepare_data.py --dataset digits --out .*data makes"),
+        (("data/all/cat/a.png", "data/all/dog/a.png"), "data", "data/all holds class folders, give that"),
+        (("data/train/cat/a.png", "data/test/cat/a.png"), "data", "split already: .*data/(train|test) holds class"),
+        (("data/train/cat/a.png",), "data/test", "prepare_data.py --folder .*data/train --out NEW makes"),
+        (("data/cat/a.png",), "data/train", "prepare_data.py --folder .*data --out NEW makes"),
+        (("data/a.png",), "data", "its images lie loose"),
+    ],
+)
+def test_a_folder_without_classes_is_refused_with_what_to_give(tmp_path, made, asked, words):
+    for name in made:
+        write(tmp_path / name, grey())
+    with pytest.raises(ValueError, match=words) as error:
+        folders.list_images(tmp_path / asked)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        ("train/cat/a.png", "train"),
+        ("train/a.png", "."),  # a class called train
+        ("cat/a.png", "."),
+        ("train/train/a.png", "train"),
+    ],
+)
+def test_a_class_may_be_called_train(tmp_path, made, expected):
+    write(tmp_path / made, grey())
+    assert folders.training_root(tmp_path) == tmp_path / expected
 
 
 @pytest.mark.parametrize(("train", "test", "root"), [("ab", "a", "test"), ("a", "ab", "train")])
@@ -175,6 +250,16 @@ def test_a_class_link_out_of_the_tree_is_refused(tmp_path):
     (tmp_path / "root" / "linked").symlink_to(tmp_path / "outside")
     with pytest.raises(ValueError, match="linked: a link that leads out"):
         folders.list_images(tmp_path / "root")
+
+
+def test_links_out_of_the_tree_are_followed_if_asked(tmp_path):
+    outside = write(tmp_path / "outside" / "a.png", grey(value=9))
+    write(tmp_path / "root" / "0" / "a.png", grey())
+    (tmp_path / "root" / "0" / "link.png").symlink_to(outside)
+    (tmp_path / "root" / "linked").symlink_to(tmp_path / "outside")
+    listing = folders.list_images(tmp_path / "root", follow_links=True)
+    assert {name: len(paths) for name, paths in listing.items()} == {"0": 2, "linked": 1}
+    assert albums.read_images(listing["linked"]).max() == 9
 
 
 def test_a_link_inside_the_tree_is_read(tmp_path):
@@ -260,7 +345,7 @@ def test_conversions_are_logged_with_their_count(tmp_path, caplog):
     paths = [tmp_path / "root" / "0" / name for name in ("a.png", "b.png", "c.png")]
     paths[0].parent.mkdir(parents=True)
     for path in paths[:2]:
-        path.write_bytes(encoded("png", np.full((4, 4), 257, np.uint16)))
+        path.write_bytes(encoded("png", np.full((4, 4), 65535, np.uint16)))
     write(paths[2], grey())
     with caplog.at_level("INFO"):
         albums.read_images(paths)
@@ -339,7 +424,13 @@ def png_with_a_hole():
     return content[: len(content) // 2] + content[-12:]
 
 
-@pytest.mark.parametrize("damage", [png_of_million_pixels_a_side, png_with_a_flipped_byte, png_with_a_hole])
+def test_a_png_of_a_million_pixels_a_side_is_refused_by_its_header(tmp_path, capfd):
+    with pytest.raises(ValueError, match="1000000x1000000 pixels, at most 134 million"):
+        decode_bytes(tmp_path, png_of_million_pixels_a_side())
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("damage", [png_with_a_flipped_byte, png_with_a_hole])
 def test_a_damaged_png_is_refused_and_the_decoder_prints_nothing(tmp_path, capfd, damage):
     assert_refused(tmp_path, damage())
     assert capfd.readouterr().err == ""

@@ -1,5 +1,7 @@
 """Pictures of awkward names and many classes."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -23,3 +25,11 @@ def test_contact_sheet_lays_images_out_in_rows_on_white(tmp_path):
     assert sheet.shape == (2 * 58 + 2, 3 * 58 + 2)
     assert [sheet[2, 2 + 58 * k] for k in range(3)] == [0, 1, 2]
     assert [sheet[60, 2 + 58 * k] for k in range(3)] == [3, 4, 255]
+
+
+def test_a_name_that_is_not_utf_8_is_drawn_with_a_question_mark(tmp_path):
+    name = os.fsdecode(b"gr\xf6\xdfe")
+    assert plots.plain(name) == "gr??e"
+    plots.latent_space(tmp_path / "latent.png", np.zeros((2, 2)), np.array([0, 1]), [name, "b"], name)
+    plots.confusion(tmp_path / "confusion.png", np.eye(2), [name, "b"], "title")
+    assert (tmp_path / "latent.png").stat().st_size > 0

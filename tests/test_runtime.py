@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import keras
@@ -178,3 +179,8 @@ def test_two_devices_learn_what_one_learns_from_the_same_batches(trainings, prot
     for name in one:
         # float32 sums in another order: 1e-7 a step, with a margin
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, err_msg=name)
+
+
+def test_a_seed_comes_of_any_folder_name_and_of_utf_8_as_ever():
+    assert backend.derive_seed(42, "größe") == zlib.crc32("42 größe".encode()) % 2**31
+    assert backend.derive_seed(42, os.fsdecode(b"gr\xf6")) == zlib.crc32(b"42 gr\xf6") % 2**31

@@ -96,20 +96,20 @@ def test_other_arrays_in_an_npz_do_not_matter(tmp_path):
 
 
 REFUSED = {
-    "float pixels": ({"x_train": np.zeros((6, 5, 7))}, "x_train should be uint8"),
-    "float test pixels": ({"x_test": np.zeros((4, 5, 7), np.float32)}, "x_test should be uint8"),
-    "flat pixels": ({"x_train": np.zeros((6, 35), np.uint8)}, "x_train should be uint8"),
-    "four channels": ({"x_train": np.zeros((6, 5, 7, 4), np.uint8)}, "x_train should be uint8"),
+    "float pixels of one part": ({"x_train": np.zeros((6, 5, 7))}, "x_train and x_test should be of one type"),
+    "float test pixels": ({"x_test": np.zeros((4, 5, 7), np.float32)}, "of one type, best uint8. .* uint8 and float32"),
+    "flat pixels": ({"x_train": np.zeros((6, 35), np.uint8)}, "x_train should be .*uint8"),
+    "four channels": ({"x_train": np.zeros((6, 5, 7, 4), np.uint8)}, "x_train should be .*uint8"),
     "too few labels": ({"y_train": np.arange(5) % 2}, "y_train should be 6 labels"),
     "too many labels": ({"y_test": np.arange(5) % 2}, "y_test should be 4 labels"),
-    "one-hot labels": ({"y_train": np.eye(2, dtype=int)[np.arange(6) % 2]}, "y_train should be 6 labels"),
+    "two ones a row": ({"y_train": np.ones((6, 2), int)}, "rows of y_train should hold one 1"),
     "negative label": ({"y_train": np.array([0, 1, 0, 1, 0, -1])}, "y_train should be 6 labels from 0"),
     "float labels": ({"y_test": np.array([0.0, 1.0, 0.5, 1.0])}, "y_test should be 4 labels"),
-    "no images": ({"x_test": np.zeros((0, 5, 7), np.uint8), "y_test": np.zeros(0, int)}, "y_test"),
+    "no images": ({"x_test": np.zeros((0, 5, 7), np.uint8), "y_test": np.zeros(0, int)}, "x_test"),
     "sizes differ": ({"x_test": np.zeros((4, 7, 5), np.uint8)}, r"x_train holds \(5, 7\) images, x_test \(7, 5\)"),
     "channels differ": ({"x_test": np.zeros((4, 5, 7, 3), np.uint8)}, "x_train holds"),
-    "too few names": ({"class_names": np.array(["cat"])}, "2 classes need as many different names"),
-    "equal names": ({"class_names": np.array(["cat", "cat"])}, "2 classes need as many different names"),
+    "too few names": ({"class_names": np.array(["cat"])}, "2 classes.* need as many different names"),
+    "equal names": ({"class_names": np.array(["cat", "cat"])}, "class_names should differ"),
     "pickled labels": ({"y_train": np.array([0, 1, 0, 1, 0, None])}, r"not a readable \.npz"),
     "pickled names": ({"class_names": np.array(["cat", None])}, r"not a readable \.npz"),
 }
@@ -160,21 +160,8 @@ def test_a_single_array_in_an_npz_is_refused(tmp_path):
 
 
 def test_a_missing_npz_is_named(tmp_path):
-    with pytest.raises(OSError, match=r"absent\.npz"):
+    with pytest.raises(ValueError, match=r"absent\.npz: no such file"):
         sources.from_npz(tmp_path / "absent.npz")
-
-
-def test_the_first_of_each_class_are_kept_in_place():
-    x, y = np.arange(7)[:, None, None], np.array([1, 0, 1, 1, 0, 0, 2])
-    kept, labels, places = sources.first_per_class(x, y, 2)
-    assert places.tolist() == [0, 1, 2, 4, 6]
-    assert kept.ravel().tolist() == [0, 1, 2, 4, 6]
-    assert labels.tolist() == [1, 0, 1, 0, 2]
-
-
-def test_minus_one_keeps_all_of_each_class():
-    x, y = np.arange(3), np.array([1, 0, 1])
-    assert [part.tolist() for part in sources.first_per_class(x, y, -1)] == [[0, 1, 2], [1, 0, 1], [0, 1, 2]]
 
 
 @pytest.mark.parametrize(
