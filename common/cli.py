@@ -35,7 +35,9 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
         return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
-def _number(kind, accepts, words):
+def number(kind, accepts, words):
+    """Makes an argparse type of numbers: `kind(text)`, which must be such as `accepts` wants; `words` say which."""
+
     def parse(text):
         try:
             value = kind(text)
@@ -48,14 +50,14 @@ def _number(kind, accepts, words):
     return parse
 
 
-positive = _number(int, lambda n: n > 0, "a whole number above 0")
-whole = _number(int, lambda n: 0 <= n < 2**31, "a whole number from 0 to 2147483647")
-limit = _number(int, lambda n: n > 0 or n == -1, "a whole number above 0, or -1 for all")
-fraction = _number(float, lambda x: 0 < x < 1, "a number between 0 and 1")
-share = _number(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
-dimension = _number(int, lambda n: 0 < n <= 2**16, "a whole number from 1 to 65536")
-deviation = _number(float, lambda x: 0 <= x < float("inf"), "a number of at least 0")
-positive_float = _number(float, lambda x: 0 < x < float("inf"), "a number above 0")
+positive = number(int, lambda n: n > 0, "a whole number above 0")
+whole = number(int, lambda n: 0 <= n < 2**31, "a whole number from 0 to 2147483647")
+limit = number(int, lambda n: n > 0 or n == -1, "a whole number above 0, or -1 for all")
+fraction = number(float, lambda x: 0 < x < 1, "a number between 0 and 1")
+share = number(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
+dimension = number(int, lambda n: 0 < n <= 2**16, "a whole number from 1 to 65536")
+deviation = number(float, lambda x: 0 <= x < float("inf"), "a number of at least 0")
+positive_float = number(float, lambda x: 0 < x < float("inf"), "a number above 0")
 
 
 def add_image_arguments(parser):
