@@ -351,6 +351,61 @@ def test_a_list_with_one_image_of_a_class_cannot_be_learnt(digits, tmp_path, ref
     refused(train_vae.main, (which, "--path", digits, "--subset", path), "list.json", "at least 2")
 
 
+@pytest.mark.parametrize(
+    ("main", "flags"),
+    [
+        (train_vae.main, ("--all", "--latent", 10**12)),
+        (train_rbm.main, ("--hidden", 10**12)),
+        (train_rbm.main, ("--k", 10**9)),
+    ],
+)
+def test_absurd_sizes_of_a_model_are_refused(digits, refused, capsys, main, flags):
+    refused(main, (*flags, "--path", digits), 2, error=SystemExit)
+    printed = capsys.readouterr().err
+    assert flags[-2] in printed
+    assert "expected a whole number from 1 to" in printed
+
+
+def test_persistent_chains_without_end_are_refused(digits, refused):
+    refused(train_rbm.main, ("--path", digits, "--images", 2, "--persistent", "--batch", 10**9), "--batch 1000000000")
+
+
+def test_a_class_that_is_missing_among_many_is_a_short_line(tmp_path, refused):
+    for name in range(300):
+        codec.write_images(tmp_path / "data" / f"class{name}", ["a"], np.zeros((1, 4, 4, 1), np.uint8))
+    refused(train_vae.main, ("--digit", "cat", "--path", "data"), "class0, class1", "and 290 more")
+
+
+def test_generated_classes_that_cannot_be_written_are_refused_before_the_training(digits, refused):
+    (digits / "train" / "0").rename(digits / "train" / "config.json")
+    refused(train_vae.main, vae_flags(digits, "--gen", "gen"), "class config.json", "rename the class")
+
+
+def test_counts_that_do_not_fit_are_refused_before_the_training(digits, refused):
+    refused(train_vae.main, vae_flags(digits, "--gen", "gen", "--count", "cat=3"), "--count: no class cat")
+
+
+@pytest.mark.parametrize(("classes", "joint"), [(("0", "1"), "joint"), (("0", "joint"), "joint_")])
+def test_the_joint_model_has_a_folder_that_no_class_has(tmp_path, classes, joint):
+    for name in classes:
+        codec.write_images(tmp_path / "data" / name, "ab", np.zeros((2, 4, 4, 1), np.uint8))
+    flags = ["--path", "data", "--images", "2"]
+    assert list(train_vae.choose_files(train_vae.parse_args(["--joint", *flags]))[0]) == [joint]
+    assert list(train_vae.choose_files(train_vae.parse_args(["--all", *flags]))[0]) == list(classes)
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        (["--latent", "4"], ["--latent-dim", "4"]),
+        (["--images", "7"], ["--images-per-class", "7"]),
+        (["--gen", "g", "--count", "3"], ["--generated", "g", "--generated-per-class", "3"]),
+    ],
+)
+def test_short_and_long_names_are_one_flag(short, long):
+    assert vars(train_vae.parse_args(["--all", *short])) == vars(train_vae.parse_args(["--all", *long]))
+
+
 # generate.py
 
 

@@ -246,7 +246,7 @@ def test_a_mount_point_is_refused_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(os.path, "ismount", lambda path: str(path) == str(tmp_path / "mnt"))
     (tmp_path / "mnt").mkdir()
     with (
-        pytest.raises(ValueError, match="mnt: a mount point.*give a folder inside it"),
+        pytest.raises(ValueError, match=r"mnt: a mount point.*give a folder inside it"),
         runs.writing(tmp_path / "mnt", SETTINGS, DATA),
     ):
         pytest.fail("the work began")
