@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up once, then runs a paper's grid of trainings, on this machine or on a cluster, and writes tables, figures and a page.
 #
-#   ./reproduce.sh --quick [--out DIR]      the four arms, small, on real handwriting: 7 minutes on 2 cores
+#   ./reproduce.sh --quick [--out DIR]      the four arms, small, on real handwriting (docs/cost.md says how long)
 #   ./reproduce.sh thesis [--help]          the tables of the thesis and of the CIARP paper
 #   ./reproduce.sh scarce [--help]          the tables of Maronas, Paredes and Ramos 2018: RBMs, few labels
 #

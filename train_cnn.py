@@ -1,12 +1,13 @@
-"""Trains a classifier on real images, with or without generated ones and classic augmentation, and tests it.
+"""Trains a classifier on real images, with or without what joins them, and tests it.
 
 Reads   <path>/train/<class>/*.png, <path>/test/<class>/*.png, and with -vae <vae>/<class>/*.png
 Writes  <out>/: result.json, report.txt, model.keras, history.csv, curves.png, confusion.png, subset.json
 
-Four arms: CNN (neither flag), VAE (-vae), AUG (--aug), AUG+VAE (both). Two protocols: `fair` gives every arm equal
-steps and looks at the test set once; `published` is the released code, which picks its weights on the test set.
-For very scarce data (Maronas 2018) other classifiers, with Markov chains from the training images (-chain) or, the
-ladder network, with unlabelled images; `published` then means fair's steps and the epoch of lowest test error.
+Four arms: CNN (neither flag), VAE (-vae), AUG (--aug), AUG+VAE (both). Three protocols: `fair` gives every arm equal
+steps and looks at the test set once; `validated` keeps the weights that do best on <path>/validation; `published` is
+the released code of the thesis, which picks its weights on the test set, or with --paper scarce the protocol of Maronas
+2018. For very scarce data there are other classifiers, with Markov chains from the training images (-chain) or, the
+ladder network, with unlabelled images.
 
 Example python train_cnn.py -path data -vae gen/ --aug -limtr 5
         3,000 steps on 50 digits and pages of generated ones: F1 0.9109 after 9 min on 2 cores busy with other work
@@ -16,98 +17,290 @@ import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported
 
 # isort: split
 
-import dataclasses
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-import classifier_data
-import scarce
-from cnn import injection, metrics, presets, protocols
+import arms
+from arms import generated
+from arms.arm import Reading, Training
+from cnn import injection, metrics, models, presets, protocols
 from common import backend, cli, plots, runs
-from images import albums, selection
+from images import albums, codec, folders, selection
 
 
 def parse_args(argv=None):
     parser = cli.ArgumentParser(__doc__)
-    parser.add_argument("-path", "--path", required=True, help="folder with train/<class>/ and test/<class>/")
-    parser.add_argument("-vae", "--vae", metavar="GEN", help="class folders of generated images, from any generator")
-    parser.add_argument("--aug", action="store_true", help="classic augmentation: rotation 20, shifts 0.2")
-    parser.add_argument("-limtr", type=cli.limit, default=100, help="training images a class at most, -1 for all")
-    parser.add_argument("-limte", type=cli.limit, default=125, help="test images a class at most, -1 for all")
-    parser.add_argument(
-        "-e", type=cli.positive, help="epochs (default: 60, in fair the most up to 60 that divide --steps)"
+    add_data_arguments(parser.add_argument_group("images"))
+    add_training_arguments(parser.add_argument_group("classifier and training"))
+    arms.add_arguments(parser)
+    parser.add_argument("--verbose", "--v", action="store_true", help="show Keras' progress instead of one bar")
+    parser.add_argument("--tensorboard", metavar="DIR", help="write TensorBoard logs to DIR")
+    parser.add_argument("--out", help="run folder (default: runs/<arm>-<protocol>-<images per class>-seed<seed>)")
+    backend.add_arguments(parser)
+    args = parser.parse_args(argv)
+    args.aug = args.aug or args.bad is not None  # Deviation 10
+    arms.check(parser, args)
+    args.paper = args.paper or arms.paper(args) or models.TABLE[args.model].paper
+    check(parser, args)
+    return args
+
+
+def add_data_arguments(parser):
+    add = parser.add_argument
+    add("-path", "--path", default="data", help="folder with train/<class>/ and test/<class>/")
+    add(
+        *("-limtr", "--images-per-class"),
+        type=cli.limit,
+        default=100,
+        help="training images per class at most, -1 for all",
     )
-    parser.add_argument("-b", type=cli.positive, default=32, help="batch size")
-    parser.add_argument("--v", action="store_true", help="show Keras' progress instead of one bar")
-    parser.add_argument(
+    add(
+        *("-limte", "--test-images-per-class"),
+        type=cli.limit,
+        default=125,
+        help="test images per class at most, -1 for all",
+    )
+    add("--subset", metavar="FILE", help="train on the images that this split.json or subset.json lists")
+    add("--binarise", action="store_true", help="make all images black and white: white above half brightness")
+    cli.add_image_arguments(parser)
+
+
+def add_training_arguments(parser):
+    add = parser.add_argument
+    add("--model", choices=tuple(models.TABLE), default="thesis", help="the classifier")
+    add(
+        "--noise",
+        type=cli.deviation,
+        metavar="STD",
+        help="Gaussian noise on the input while training (default: 0.3, thesis 0)",
+    )
+    add("--aug", action="store_true", help="classic augmentation: rotation 20, shifts 0.2")
+    add(
         "--bad",
         nargs="?",
         type=int,
         choices=range(6),
         const=0,
         metavar="0..5",
-        help="inexpert augmentation (CIARP fig. 3), after so many of six lessons; implies --aug",
+        help="inexpert augmentation (CIARP fig. 3), after so many of six corrections; implies --aug",
     )
-    parser.add_argument(
+    add(
         "--augmenter",
         choices=("generator", "graph"),
         default="generator",
         help="where --aug happens: Keras' ImageDataGenerator in another thread, or a layer on the training's device, "
         "other random numbers of the same law",
     )
-    parser.add_argument("--protocol", choices=("fair", "published"), default="fair", help="how to train and to choose")
-    parser.add_argument("--steps", type=cli.positive, help="optimiser steps, fair only (default: 3000)")
-    parser.add_argument(
+    add(
+        "--protocol",
+        choices=("fair", "published", "validated"),
+        default="fair",
+        help="how to train, and which weights to keep",
+    )
+    add(
+        "--paper",
+        choices=tuple(protocols.PUBLISHED),
+        help="whose published protocol (default: that of the classifier, and of -chain)",
+    )
+    add("--steps", type=cli.positive, help="optimiser steps, not with the thesis' published protocol (default: 3000)")
+    add(
+        *("-e", "--epochs"),
+        type=cli.positive,
+        help="epochs (default: 60 in the thesis' published protocol, else one per 50 steps; with --protocol validated "
+        "and no --steps: passes over the images)",
+    )
+    add("-b", "--batch-size", type=cli.positive, default=32, help="images per step")
+    add(
         "--select",
         choices=tuple(protocols.RULES),
         help="published only: pick the weights by lowest test loss, highest test accuracy, or not (default: as the "
         "arm does)",
     )
-    parser.add_argument(
-        "--injection",
-        choices=("pages", "all"),
-        default="pages",
-        help="generated images: a page an epoch, or all at once",
-    )
-    parser.add_argument("--page-size", type=cli.positive, help="generated images a page (default: VAE 100, AUG+VAE 50)")
-    parser.add_argument(
-        "--precision", choices=("float32", "mixed_bfloat16"), default="float32", help="of the network's arithmetic"
-    )
-    parser.add_argument(
-        "--subset", metavar="FILE", help="train on the images that this split.json or subset.json lists"
-    )
-    scarce.add_arguments(parser)
-    parser.add_argument("--tensorboard", metavar="DIR", help="write TensorBoard logs to DIR")
-    parser.add_argument("--out", help="run folder (default: runs/<arm>-<protocol>-<limtr>-seed<seed>)")
-    cli.add_image_arguments(parser)
-    backend.add_arguments(parser)
-    args = parser.parse_args(argv)
-    if args.protocol == "published" and args.steps and not scarce.is_scarce(args):
+    add("--validation-images", type=cli.positive, metavar="N", help="validate on N images in all (default: all)")
+    add("--validate-every", type=cli.positive, metavar="N", help="validate after every N epochs (default: 1)")
+    add("--precision", choices=backend.PRECISIONS, default="float32", help="of the network's arithmetic")
+
+
+def check(parser, args):
+    """Refuses flags that do not go together."""
+    if args.protocol == "published" and args.paper == "thesis" and args.steps:
         parser.error("--steps: the published protocol sets its own steps; they go with --protocol fair")
-    if args.protocol == "fair" and args.select:
-        parser.error("--select: the fair protocol keeps the last weights; it goes with --protocol published")
-    args.aug = args.aug or args.bad is not None  # Deviation 10
+    if args.protocol != "published" and args.select:
+        parser.error(f"--select: the {args.protocol} protocol has its own rule; it goes with --protocol published")
     if args.augmenter == "graph" and (not args.aug or args.bad is not None):
         parser.error("--augmenter graph: goes with --aug; the layer rotates and shifts, --bad does more")
-    scarce.check(parser, args)
-    if args.page_size and (not args.vae or args.injection == "all"):
-        parser.error("--page-size: pages need -vae GEN and --injection pages")
-    return args
+    if args.batch_size < models.TABLE[args.model].least_batch:
+        parser.error(f"-b {args.batch_size}: batch norm needs at least 2 images per step")
+    for flag in ("validation_images", "validate_every"):
+        if getattr(args, flag) and args.protocol != "validated":
+            parser.error(f"--{flag.replace('_', '-')}: goes with --protocol validated")
 
 
-def plan(args, num_train, num_generated):
+@dataclass(frozen=True)
+class Files:
+    """The images that a training uses, listed: {class: paths} of each part, `validation` None without one."""
+
+    train: dict
+    test: dict
+    validation: dict | None
+    generated: tuple  # paths and labels, in the order in which pages take them
+
+
+def list_files(args):
+    """Lists the images that the flags name, without reading one."""
+    roots = {part: Path(args.path) / part for part in ("train", "test", "validation")}
+    train, test = folders.list_images(roots["train"]), folders.list_images(roots["test"])
+    folders.check_same_classes(train, test, roots["train"], roots["test"])
+    validation = None
+    if args.protocol == "validated":
+        validation = folders.list_images(roots["validation"])
+        folders.check_same_classes(train, validation, roots["train"], roots["validation"])
+        each = max(1, args.validation_images // len(train)) if args.validation_images else -1
+        validation = selection.draw_subset(validation, each, args.seed)
+    if args.subset:
+        train = selection.load_list(args.subset, train, "subset")
+    else:
+        train = selection.draw_subset(train, args.images_per_class, args.seed)
+    test = selection.draw_subset(test, args.test_images_per_class, args.seed)
+    made = generated.list_files(args.vae, list(train), args.seed) if args.vae else ([], [])
+    return Files(train, test, validation, made)
+
+
+def plan(args, files):
     """The schedule that the flags ask for."""
-    arm = protocols.name_arm(args.vae, args.aug, args.chain, args.model)
-    equal_steps = arm, args.e, args.steps or 3000, args.b, args.injection, args.page_size
+    arm = protocols.name_arm(arms.names(args), args.aug)
+    num_train, num_generated = sum(map(len, files.train.values())), len(files.generated[0])
+    layout = args.batch_size, args.injection, args.page_size
     if args.protocol == "fair":
-        return protocols.fair(*equal_steps)
-    if scarce.is_scarce(args):
-        return protocols.scarce(*equal_steps, select=args.select)
-    return protocols.published(
-        arm, num_train, num_generated, args.e or 60, args.b, args.injection, args.page_size, args.select
-    )
+        return protocols.fair(arm, args.epochs, args.steps or 3000, *layout)
+    if args.protocol == "validated":
+        page = protocols.count_injected(arm, args.injection, args.page_size)
+        per_pass = num_train + (num_generated if page < 0 else page)
+        every = args.validate_every or 1
+        return protocols.validated(arm, per_pass, args.epochs, args.steps, *layout, evaluate_every=every)
+    if args.paper == "scarce":
+        return protocols.scarce(arm, args.epochs, args.steps or 3000, *layout, select=args.select)
+    return protocols.published(arm, num_train, num_generated, args.epochs or 60, *layout, args.select)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images of one part: an album, uint8 in memory or on disk, and the place of each image's class."""
+
+    images: object
+    labels: np.ndarray
+
+    def one_hot(self, num_classes):
+        return np.eye(num_classes, dtype=np.float32)[self.labels]
+
+    def fingerprint(self):
+        return self.images.fingerprint(self.labels)
+
+
+def read_parts(args, files):
+    """Reads the real images: {"train", "test" and, if there is one, "validation": `Part`}."""
+    parts = {}
+    for name in ("train", "test", "validation"):
+        if listed := getattr(files, name):
+            album, labels = albums.open_classes(listed, args.size, args.color)
+            source = Path(args.path) / name
+            parts[name] = Part(albums.binary(album, source) if args.binarise else album, labels)
+    codec.check_same_shape({Path(args.path) / name: part.images.shape[1:] for name, part in parts.items()})
+    for name in list(parts)[1:]:
+        if shared := albums.count_shared(parts[name].images, parts["train"].images):
+            total = len(parts[name].labels)
+            print(f"{Path(args.path) / name}: {shared} of {total} images are training images too; scores are too good")
+    return parts
+
+
+def settings_of(args, schedule, joined):
+    """What decides the result, for the run folder; a flag that was not given says nothing, as before there was one."""
+    found = {"schedule": schedule.settings()}
+    found |= {name: getattr(args, name) for name in ("bad", "precision", "size", "color", "seed", "deterministic")}
+    others = {"model": "thesis", "noise": None, "binarise": False, "augmenter": "generator", "validation_images": None}
+    found |= {name: getattr(args, name) for name, usual in others.items() if getattr(args, name) != usual}
+    for arm in joined:
+        found |= arm.settings
+    return found
+
+
+def build(args, image_shape, num_classes):
+    """Builds the network, and the model that trains it: with --augmenter graph the augmentation layer in front."""
+    import keras
+
+    from cnn.affine import RandomAffine
+
+    network = models.build(args.model, image_shape, num_classes, args.noise)
+    if args.augmenter != "graph":
+        return network, network
+    layer = RandomAffine(**presets.SUITABLE, seed=backend.derive_seed(args.seed, "augmentation"))
+    return network, keras.Sequential([keras.Input(image_shape), layer, network])
+
+
+def make_augmentation(args, images):
+    """Classic augmentation outside the graph, or None."""
+    if not args.aug or args.augmenter == "graph":
+        return None
+    from cnn import augmentation
+
+    settings = presets.SUITABLE if args.bad is None else presets.inexpert(args.bad)
+    return augmentation.Augmentation(images, backend.derive_seed(args.seed, "augmentation"), settings)
+
+
+def fit(args, schedule, parts, joined, num_classes):
+    """Builds and trains the network: the network, a DataFrame of its epochs, and the epoch that is kept."""
+    scope = backend.configure(args.seed, args.devices, args.deterministic, args.precision)
+    import keras  # and what needs it, once the back end is configured
+
+    from cnn import training
+
+    train, recipe = parts["train"], models.TABLE[args.model].recipe
+    labels = train.one_hot(num_classes)
+    pages = next((arm.pages for arm in joined if arm.pages), None)
+    if pages:
+        pages = pages[0], np.eye(num_classes, dtype=np.float32)[pages[1]]
+    augment = make_augmentation(args, train.images)
+    seed = backend.derive_seed(args.seed, "batches")
+    batches = injection.batches((train.images, labels), pages, schedule, seed, augment)
+    in_step = any(arm.in_step for arm in joined)
+    with scope():
+        network, model = build(args, train.images.shape[1:], num_classes)
+        training.compile_classifier(model, 1 if in_step else schedule.steps_per_epoch, recipe)
+    if any(arm.one_device for arm in joined):
+        backend.check_one_device(model, f"--devices {args.devices}: with -chain or --model ladder")
+    for arm in joined:
+        batches = arm.join(batches, Training(model, train.images, labels, args.seed, augment))
+    callbacks = [callback for arm in joined for callback in arm.callbacks()]
+    callbacks += [keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else []
+    watched = parts["validation" if args.protocol == "validated" else "test"]
+    with cli.progress(total=schedule.steps(), unit="step", desc=schedule.arm, disable=args.verbose) as bar:
+        history, kept = training.train(
+            model,
+            batches,
+            schedule,
+            (watched.images, watched.one_hot(num_classes)),
+            callbacks,
+            int(args.verbose),
+            bar.update,
+            in_step=in_step,
+            as_dataset=backend.as_dataset,
+            recipe=recipe,
+        )
+    return network, history, kept
+
+
+def save_result(folder, result, report, history):
+    """Writes the numbers and their pictures into the run folder."""
+    runs.write_json(folder / "result.json", result)
+    (folder / "report.txt").write_text(report, encoding="utf-8", errors="replace")
+    history.to_csv(folder / "history.csv", index=False)
+    panels = [("cross-entropy (nats per image)", ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
+    plots.curves(folder / "curves.png", history, panels)
+    title = f"{result['arm']}, {result['protocol']}: macro F1 {result['scores']['f1']:.4f}"
+    plots.confusion(folder / "confusion.png", np.array(result["confusion"]), result["classes"], title)
 
 
 def show(result, report, out):
@@ -121,115 +314,69 @@ def show(result, report, out):
     print(f"{result['arm']}, {result['protocol']} protocol{remark}: {result['steps']} optimiser steps, {out}")
 
 
-def fit(args, schedule, real, test, generated, extras, num_classes):
-    """Builds, trains and tests the network: the model, its history, the epoch kept, probabilities, chain facts."""
-    scope = backend.configure(args.seed, args.devices, args.deterministic, args.precision)
-    import keras  # and what needs it, once the back end is configured
-
-    from cnn import augmentation, models, training
-    from cnn.affine import RandomAffine
-
-    pixels = real[0]
-    real, test = classifier_data.as_batch(*real, num_classes), classifier_data.as_batch(*test, num_classes)
-    if generated:
-        album, labels = generated
-        images = album[range(len(album))] if schedule.page_size < 0 else album  # all at once, or a page an epoch
-        generated = images, np.eye(num_classes, dtype=np.float32)[labels]
-    in_graph, augment, seed = args.augmenter == "graph", None, backend.derive_seed(args.seed, "augmentation")
-    if schedule.augmented and not in_graph:
-        settings = presets.SUITABLE if args.bad is None else presets.inexpert(args.bad)
-        augment = augmentation.Augmentation(real[0], seed, settings)
-    batches = injection.batches(real, generated, schedule, backend.derive_seed(args.seed, "batches"), augment)
-    with scope():
-        network = model = models.build(args.model, real[0].shape[1:], num_classes, args.noise)
-        if in_graph:
-            model = keras.Sequential(
-                [keras.Input(real[0].shape[1:]), RandomAffine(**presets.SUITABLE, seed=seed), network]
-            )
-        training.compile_classifier(model, 1 if args.chain else schedule.steps_per_epoch)
-    joined = scarce.join(args, schedule.epochs, extras, model, pixels, real[1], batches, augment)
-    callbacks = joined.callbacks + ([keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else [])
-    total = schedule.epochs * schedule.steps_per_epoch
-    with cli.progress(total=total, unit="step", desc=schedule.arm, disable=args.v) as bar:
-        history, kept = training.train(
-            model,
-            joined.batches,
-            schedule,
-            test,
-            callbacks,
-            int(args.v),
-            bar.update,
-            in_step=bool(joined.labelling),
-            as_dataset=backend.as_dataset,
-        )
-    probabilities = network.predict(test[0], batch_size=training.EVALUATION_BATCH, verbose=0)
-    return network, history, kept, probabilities, scarce.facts(args, extras, joined)
-
-
-def save_result(folder, result, report, history):
-    """Writes the numbers and their pictures into the run folder."""
-    runs.write_json(folder / "result.json", result)
-    (folder / "report.txt").write_text(report, encoding="utf-8", errors="replace")
-    history.to_csv(folder / "history.csv", index=False)
-    panels = [("cross-entropy (nats an image)", ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
-    plots.curves(folder / "curves.png", history, panels)
-    title = f"{result['arm']}, {result['protocol']}: macro F1 {result['scores']['f1']:.4f}"
-    plots.confusion(folder / "confusion.png", np.array(result["confusion"]), result["classes"], title)
+def default_out(args):
+    """The run folder's name where --out gives none."""
+    changes = [
+        args.model if args.model not in ("thesis", "ladder") else None,
+        arms.chain.variant(args) if args.chain else None,
+        None if args.bad is None else f"bad{args.bad or ''}",
+        args.select and f"by-{args.select}",
+        "graph" if args.augmenter == "graph" else None,
+    ]
+    arm = protocols.name_arm(arms.names(args), args.aug)
+    parts = [arm, *filter(None, changes), args.protocol, str(args.images_per_class), f"seed{args.seed}"]
+    return f"runs/{'-'.join(parts)}".lower()
 
 
 def main(argv=None):
     args = parse_args(argv)
-    arm = protocols.name_arm(args.vae, args.aug, args.chain, args.model)
-    variant = "".join([f"-bad{args.bad or ''}" * (args.bad is not None), f"-by-{args.select}" * bool(args.select)])
-    variant = scarce.variant(args) + variant + "-graph" * (args.augmenter == "graph")
-    out = Path(args.out or f"runs/{arm}{variant}-{args.protocol}-{args.limtr}-seed{args.seed}".lower())
-    for folder in filter(None, (args.path, args.vae, args.chain, args.unlabelled)):
+    out = Path(args.out or default_out(args))
+    for folder in (args.path, *arms.folders(args)):
         runs.refuse_overlap(out, folder)
-    schedule, train_files, real, test, generated, extras = classifier_data.read(args, plan)
-    class_names = list(train_files)
-    settings = {
-        "schedule": dataclasses.asdict(schedule),
-        "bad": args.bad,
-        "precision": args.precision,
-        "size": args.size,
-        "color": args.color,
-        "seed": args.seed,
-        "deterministic": args.deterministic,
-        **scarce.settings(args),
-    }
-    if args.augmenter != "generator":
-        settings["augmenter"] = args.augmenter
-    data = {"train": albums.fingerprint(*real), "test": albums.fingerprint(*test)}
-    if generated:
-        data["generated"] = generated[0].fingerprint(generated[1])
-    data |= scarce.fingerprints(extras)
-    if runs.finished(out, settings, data):
+    files = list_files(args)
+    class_names = list(files.train)
+    schedule = plan(args, files)
+    parts = read_parts(args, files)
+    source, shape = Path(args.path) / "train", parts["train"].images.shape[1:]
+    joined = arms.read(args, Reading(source, shape, schedule, files.generated))
+    settings = settings_of(args, schedule, joined)
+    data = {name: part.fingerprint() for name, part in parts.items()}
+    for arm in joined:
+        data |= arm.data
+    if runs.finished(out, settings, data, prose=("schedule.remark",)):
         print(f"{out} is done already")
         show(runs.read_json(out / "result.json"), (out / "report.txt").read_text(encoding="utf-8"), out)
         return
 
     with runs.writing(out, settings, data) as folder:
         started = time.perf_counter()
-        model, history, kept, probabilities, facts = fit(
-            args, schedule, real, test, generated, extras, len(class_names)
-        )
-        report = metrics.report(probabilities, test[1], class_names)
+        network, history, kept = fit(args, schedule, parts, joined, len(class_names))
+        from cnn import evaluation
+
+        probabilities, test = evaluation.probabilities(network, parts["test"].images), parts["test"].labels
+        report = metrics.report(probabilities, test, class_names)
+        pages = next((arm.pages for arm in joined if arm.pages), None)
         result = {
             "arm": schedule.arm,
             "protocol": schedule.protocol,
             "remark": schedule.remark,
-            **facts,
-            "scores": metrics.scores(probabilities, test[1]),
-            "images": {"train": len(real[0]), "test": len(test[0]), "generated": len(generated[0]) if generated else 0},
-            "steps": len(history) * schedule.steps_per_epoch,
+            "model": args.model,
+            **{name: fact for arm in joined for name, fact in arm.facts().items()},
+            "scores": metrics.scores(probabilities, test),
+            "images": {
+                "train": len(parts["train"].labels),
+                "test": len(test),
+                "generated": len(pages[1]) if pages else 0,
+            },
+            "steps": schedule.steps(len(history)),
             "epochs": len(history),
             "epoch_kept": kept,
             "seconds": round(time.perf_counter() - started, 1),
             "classes": class_names,
-            "confusion": metrics.confusion(probabilities, test[1]).tolist(),
+            "confusion": metrics.confusion(probabilities, test).tolist(),
         }
-        model.save(folder / "model.keras")
-        selection.save_list(folder / "subset.json", subset=train_files)
+        network.save(folder / "model.keras")
+        selection.save_list(folder / "subset.json", subset=files.train)
         save_result(folder, result, report, history)
     show(result, report, out)
 

@@ -1,1 +1,1 @@
-"""What a run costs, as ratios: `python -m benchmarks --help`. One file a subject; nothing here is asserted in tests."""
+"""Measures what a run costs, as ratios: `python -m benchmarks --help`. One file per subject; no test asserts a time."""

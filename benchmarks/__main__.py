@@ -1,6 +1,6 @@
-"""Prints what a run costs, as ratios to the released way, to the machine's own peak, or to another size.
+"""Prints what a run costs, as ratios to the released way, to the machine's peak, or to another size of run.
 
-Example python -m benchmarks          # every subject, each in a process of its own
+Example python -m benchmarks          # all subjects, each in its own process
         python -m benchmarks stage_one memory --json
 """
 
@@ -20,7 +20,7 @@ def main(argv=None):
     parser.prog = "python -m benchmarks"
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)} (default: all)")
     parser.add_argument("--json", action="store_true", help="one JSON document, for machines")
-    parser.add_argument("--one", choices=SUBJECTS, help="measure in this process and print a JSON line each")
+    parser.add_argument("--one", choices=SUBJECTS, help="measure in this process and print one JSON line per ratio")
     args = parser.parse_args(argv)
     unknown = [name for name in args.subjects if name not in SUBJECTS]
     if unknown:

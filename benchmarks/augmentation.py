@@ -1,10 +1,10 @@
-"""Classic augmentation: whether the trainer waits for it, and the layer against the generator."""
+"""Measures classic augmentation: whether training waits for it, and how fast the layer is beside the generator."""
 
 import itertools
 
 import numpy as np
 
-from benchmarks.measure import Line, best, steps_a_second
+from benchmarks.measure import Line, best, steps_per_second
 from common import backend
 from images import codec, sources
 
@@ -13,7 +13,7 @@ def measure():
     backend.configure(42)
     import keras
 
-    from cnn import augmentation, injection, models, protocols, training
+    from cnn import augmentation, injection, protocols, thesis_cnn, training
     from cnn.affine import RandomAffine
     from cnn.presets import SUITABLE
 
@@ -21,7 +21,7 @@ def measure():
     images = codec.to_float(data.x_train[:320, ..., None])
     real = images, np.eye(10, dtype=np.float32)[data.y_train[:320]]
     generator = augmentation.Augmentation(images, 0)
-    model = models.build_thesis_cnn(images.shape[1:], 10)
+    model = thesis_cnn.build(images.shape[1:], 10)
     training.compile_classifier(model)
 
     def train(augment, on_step):
@@ -31,7 +31,7 @@ def measure():
             stream = (batch for batch in itertools.cycle(list(itertools.islice(stream, 8))))
         training.train(model, stream, schedule, on_step=on_step, as_dataset=backend.as_dataset)
 
-    with_it, without = (32 * steps_a_second(lambda on_step, a=a: train(a, on_step)) for a in (True, False))
+    with_it, without = (32 * steps_per_second(lambda on_step, a=a: train(a, on_step)) for a in (True, False))
     detail = f"{with_it:.0f} against {without:.0f} images/s"
     yield Line(
         "augmentation", "training on ready batches / with the generator", without / with_it, "times", "~ 1", detail
@@ -45,4 +45,4 @@ def measure():
     fast = len(images) / best(lambda: augmented.predict_on_batch(images), 20)
     slow = len(images) / best(lambda: generator(images), 3)
     detail = f"{fast:.0f} against {slow:.0f} images/s, {keras.backend.backend()}"
-    yield Line("augmentation", "layer / generator, images a second", fast / slow, "times", ">= 10", detail)
+    yield Line("augmentation", "layer / generator, images per second", fast / slow, "times", ">= 10", detail)

@@ -1,7 +1,7 @@
-"""The thesis' CNN at its batch of 32: training and evaluation against the machine's peak, and against PyTorch.
+"""Measures the thesis' CNN at its batch of 32 against the machine's peak and against PyTorch.
 
 Example python -m benchmarks.classifier mixed_bfloat16 keras
-        prints images a second of one precision as JSON; a process has one precision
+        prints images per second in one precision as JSON; one process can have one precision only
 """
 
 import importlib.util
@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from benchmarks.measure import Line, best, child, last_json, operations, peak, steps_a_second
+from benchmarks.measure import Line, best, child, last_json, operations, peak, steps_per_second
 from common import backend
 
 STEPS, TEST = 240, 500
@@ -20,14 +20,14 @@ TARGETS = {"float32": ">= 0.90", "mixed_bfloat16": ">= 0.75"}
 
 
 def rates(precision):
-    """Images a second: as train_cnn.py trains and evaluates, and the peak."""
+    """Measures images per second in training and evaluation as train_cnn.py does them, and the machine's peak."""
     backend.configure(42, precision=precision)
-    from cnn import injection, models, protocols, training
+    from cnn import evaluation, injection, protocols, thesis_cnn, training
 
     rng = np.random.default_rng(0)
     images = rng.random((TEST, 28, 28, 1), dtype=np.float32)
     labels = np.eye(10, dtype=np.float32)[rng.integers(10, size=TEST)]
-    model = models.build_thesis_cnn((28, 28, 1), 10)
+    model = thesis_cnn.build((28, 28, 1), 10)
     schedule = protocols.fair("CNN", epochs=1, steps=STEPS)
     training.compile_classifier(model, schedule.steps_per_epoch)
     fastest = [peak(precision.removeprefix("mixed_"))]
@@ -41,9 +41,9 @@ def rates(precision):
             as_dataset=backend.as_dataset,
         )
 
-    rate = {"train": 32 * steps_a_second(train)}
-    model.evaluate(images, labels, training.EVALUATION_BATCH, 0)
-    rate["evaluate"] = TEST / best(lambda: model.evaluate(images, labels, training.EVALUATION_BATCH, 0), 8)
+    rate = {"train": 32 * steps_per_second(train)}
+    model.evaluate(images, labels, evaluation.BATCH, 0)
+    rate["evaluate"] = TEST / best(lambda: model.evaluate(images, labels, evaluation.BATCH, 0), 8)
     rate["published epoch"] = 1 / published_epoch("CNN", (images[:FEW], labels[:FEW]), PUBLISHED_TEST)
     fastest.append(peak(precision.removeprefix("mixed_")))
     forward = operations(model)
@@ -52,12 +52,12 @@ def rates(precision):
 
 
 def published_epoch(arm, train, num_test):
-    """Seconds of the fastest epoch, after the first, of a released arm that looks at `num_test` images in each."""
+    """Measures the fastest epoch (seconds), the first left out, of a published arm that evaluates `num_test` images."""
     import keras
 
-    from cnn import augmentation, injection, models, protocols, training
+    from cnn import augmentation, injection, protocols, thesis_cnn, training
 
-    model, ends = models.build_thesis_cnn(train[0].shape[1:], 10), []
+    model, ends = thesis_cnn.build(train[0].shape[1:], 10), []
     schedule = protocols.published(arm, len(train[0]), epochs=4)
     training.compile_classifier(model, schedule.steps_per_epoch)
     augment = augmentation.Augmentation(train[0], 0) if schedule.augmented else None
@@ -69,9 +69,9 @@ def published_epoch(arm, train, num_test):
 
 
 def torch_rates(precision, layout):
-    """The same network and batch in PyTorch: images a second.
+    """Measures images per second of the same network and batch in PyTorch.
 
-    `layout`, of images in memory, is `"torch"`, PyTorch's own, or `"torch-channels-last"`, Keras'.
+    `layout` says how images lie in memory: `"torch"`, PyTorch's own way, or `"torch-channels-last"`, Keras' way.
     """
     import torch
     from torch import nn
@@ -114,7 +114,7 @@ def measure():
     layouts = ["torch", "torch-channels-last"] if importlib.util.find_spec("torch") else []
     for precision in TARGETS:
         found = {name: [] for name in ("keras", *layouts)}
-        for _ in range(2):  # in turn, so that what else the machine does meets all
+        for _ in range(2):  # in turn, so that other load of the machine slows all of them alike
             for name, runs in found.items():
                 runs.append(last_json(child("-m", "benchmarks.classifier", precision, name)[2]))
         ours = max(found["keras"], key=lambda run: run["rates"]["train"] / run["peak"])

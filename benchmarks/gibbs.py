@@ -1,6 +1,6 @@
-"""Gibbs steps of an RBM at batch 1,000: their two matrix products a second against the machine's peak.
+"""Measures Gibbs steps of an RBM at batch 1,000: the rate of their two matrix products against the machine's peak.
 
-The products of a step are batch x 784 by 784 x hidden and back; random numbers, sigmoids and comparisons come on top.
+The products of a step are batch x 784 by 784 x hidden and back; random numbers, sigmoids and comparisons do not count.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The quick grid: its wall time against its arithmetic at the machine's peak, one worker, two, and two of Dask's."""
+"""Measures the quick grid: wall time against its arithmetic at the machine's peak; one worker, two, two of Dask."""
 
 import contextlib
 import json
@@ -17,11 +17,11 @@ COMPARED = 100  # steps of a classifier where schedulers are compared, for time'
 
 
 def arithmetic(root):
-    """Floating-point operations of a finished grid of one size, counted from what its folders say."""
-    from cnn import models
+    """Counts the floating-point operations of a finished grid of one size from what its folders record."""
+    from cnn import thesis_cnn
     from vae_aug import conv
 
-    forward = operations(models.build_thesis_cnn((28, 28, 1), 10))
+    forward = operations(thesis_cnn.build((28, 28, 1), 10))
     encoder, decoder = conv.build_encoder((28, 28, 1), 3), conv.build_decoder((28, 28, 1), 3)
     total = 0
     for path in root.glob("classifiers/*/result.json"):
@@ -42,7 +42,7 @@ def arithmetic(root):
 
 @contextlib.contextmanager
 def dask(folder):
-    """A scheduler and as many single-threaded workers as cores; yields the address."""
+    """Starts a scheduler and one single-threaded worker per core; yields the scheduler's address."""
     address_file, started = folder / "scheduler.json", []
 
     def launch(command, *flags):

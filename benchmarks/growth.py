@@ -1,4 +1,4 @@
-"""How time grows: stage one with images a class and with classes, stage two with training images; the exponents.
+"""Measures how time grows: stage one with images per class and with classes, stage two with training images.
 
 Example python -m benchmarks.growth --plot docs/growth.png
 """
@@ -20,16 +20,16 @@ LONG = 15_000  # images that a measurement sees at least, so that it lasts secon
 
 
 def seconds(folder):
-    """{what: (numbers, seconds)}."""
+    """Measures seconds at each size: {what grows: (sizes, seconds)}."""
     backend.configure(42)
     found = {}
-    for what, numbers in (("images a class", IMAGES), ("classes", CLASSES), ("training images", TRAINING)):
+    for what, numbers in (("images per class", IMAGES), ("classes", CLASSES), ("training images", TRAINING)):
         found[what] = numbers, [run(what, number, folder / f"{what}{number}".replace(" ", "")) for number in numbers]
     return found
 
 
 def run(what, number, folder):
-    """Seconds that grow with `number`: of all of stage one, an epoch of it, or one of the published AUG arm."""
+    """Measures seconds at size `number`: of all of stage one, of one of its epochs, or of an epoch of published AUG."""
     if what == "training images":
         data = sources.digits(seed=0)
         images = np.resize(data.x_train, (number, 28, 28, 1)).astype(np.float32) / 255
@@ -42,7 +42,7 @@ def run(what, number, folder):
     data = write_digits(folder / "data", 1, number)
     flags = ["--all", "-path", data, "--images", number, "--latent", 3, "--epochs"]
     many = max(3, LONG // number)
-    # The start, which does not grow, goes out with a training of one epoch.
+    # Subtracting a training of one epoch takes out the start, which does not grow.
     once, whole = (child("train_vae.py", *flags, e, "--out", folder / f"run{e}")[0] for e in (1, 1 + many))
     return (whole - once) / many
 
@@ -51,7 +51,7 @@ def measure(plot=None):
     with tempfile.TemporaryDirectory() as folder:
         found = seconds(Path(folder))
     for what, (numbers, took) in found.items():
-        # Of the largest two: below, what does not grow weighs more, and the exponent would flatter.
+        # From the two largest sizes: at smaller ones what does not grow weighs more and makes the exponent too low.
         exponent = np.log(took[-1] / took[-2]) / np.log(numbers[-1] / numbers[-2])
         stage = "stage two" if what == "training images" else "stage one"
         detail = ", ".join(f"{number}: {second:.3g} s" for number, second in zip(numbers, took, strict=True))
@@ -67,7 +67,7 @@ def draw(path, found):
     for axes, (what, (numbers, took)) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
         axes.loglog(numbers, took, "o-", color="#0072B2", label="measured")
         axes.loglog(numbers, took[-1] * np.divide(numbers, numbers[-1]), "--", color="#7F7F7F", label="linear")
-        axes.set(xlabel=what, ylabel="seconds" if what == "classes" else "seconds an epoch", xticks=numbers)
+        axes.set(xlabel=what, ylabel="seconds" if what == "classes" else "seconds per epoch", xticks=numbers)
         axes.set_xticklabels([f"{number:,}" for number in numbers])
         axes.minorticks_off()
         axes.legend(frameon=False)

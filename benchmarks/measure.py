@@ -1,4 +1,4 @@
-"""What the benchmarks share: lines of results, clocks, the machine's peak, child processes, data."""
+"""Holds what the benchmarks share: lines of results, clocks, the machine's peak, child processes, data."""
 
 import json
 import os
@@ -23,10 +23,10 @@ class Line:
     """One measured ratio.
 
     Attributes:
-        subject, what: where it belongs and what it is the ratio of.
+        subject, what: the benchmark that it belongs to, and the ratio's two sides.
         value, unit: the number and what it counts, e.g. `"times"`, `"of peak"`, `"MB"`.
-        target: what it is meant to reach, or "".
-        detail: the numbers behind it.
+        target: the value that it should reach, or "".
+        detail: the numbers that it was computed from.
     """
 
     subject: str
@@ -42,7 +42,7 @@ class Line:
 
 
 def best(function, repeats=3):
-    """Seconds of the fastest of several calls: what else the machine does can only slow one down."""
+    """Measures the fastest of several calls (seconds): other load of the machine can only slow a call down."""
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -51,10 +51,11 @@ def best(function, repeats=3):
     return min(seconds)
 
 
-def steps_a_second(train, window=10):
-    """The fastest `window` steps in a row of a training: `train(on_step)` trains and calls `on_step` after each step.
+def steps_per_second(train, window=10):
+    """Measures steps per second over the fastest `window` steps in a row of a training.
 
-    What begins and ends a training is no step and left out. A window is about as long as a measurement of the peak.
+    `train(on_step)` trains and calls `on_step` after each step. The beginning and the end of the training are left out.
+    A window takes about as long as a measurement of the peak.
     """
     ends = []
     train(lambda: ends.append(time.perf_counter()))
@@ -62,7 +63,7 @@ def steps_a_second(train, window=10):
 
 
 def peak(dtype):
-    """Operations a second of products of square matrices in `"float32"` or `"bfloat16"`, where Keras computes."""
+    """Measures operations per second of products of square matrices in `"float32"` or `"bfloat16"` in Keras."""
     import keras
 
     products = [keras.layers.Dense(SIDE, use_bias=False, dtype=dtype) for _ in range(PRODUCTS)]
@@ -73,9 +74,9 @@ def peak(dtype):
 
 
 def operations(model):
-    """Floating-point operations of a forward pass of one image, two for each multiplication in its products.
+    """Counts the floating-point operations of a forward pass of one image, two for each multiplication in its products.
 
-    A training step does three times as many: the products with inputs and with weights on the way back.
+    A training step does three times as many: the backward pass multiplies with the inputs and with the weights too.
     """
     import keras
 
@@ -93,17 +94,17 @@ def operations(model):
 
 
 def child(*command):
-    """Runs a Python command line to its end: (seconds, peak resident bytes, what it printed); errors as `printed`."""
+    """Runs a Python command line to its end: (seconds, peak resident bytes, printed text); raises as `printed` does."""
     started = time.perf_counter()
     out = "".join(printed(*command))
     return time.perf_counter() - started, peak_memory(out), out
 
 
 def printed(*command):
-    """Runs a Python command line and yields each line that it prints, when it does.
+    """Runs a Python command line and yields each line as soon as it is printed.
 
     Raises:
-        RuntimeError: it failed; the text is the end of what it wrote to standard error.
+        RuntimeError: the command failed; the text is the end of its standard error.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryFile("w+") as err:
@@ -123,7 +124,7 @@ def printed(*command):
 
 
 def report_memory():
-    """Printed last by a child whose peak memory is asked for; `peak_memory` finds it."""
+    """Prints the peak memory of this process; a child calls it last, and `peak_memory` finds the line."""
     print(f"peak resident kilobytes: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}", flush=True)
 
 
@@ -137,7 +138,7 @@ def last_json(printed):
 
 
 def write_digits(root, num_classes=10, num_train=5, num_test=1, shape=(28, 28, 1)):
-    """Writes real digits as class folders, any number of classes and images: they repeat, brightened a little."""
+    """Writes real digits as class folders; beyond the digits that there are, they repeat a little brighter."""
     data = sources.digits(seed=0, side=shape[0])
     for part, x, y, count in (
         ("train", data.x_train, data.y_train, num_train),

@@ -1,4 +1,4 @@
-"""Peak resident memory: of a classifier by the number of generated images, of VAEs by the number of classes.
+"""Measures peak resident memory: of a classifier by generated images, of VAEs by classes.
 
 Example python -m benchmarks.memory train_cnn.py -path DATA ...
         runs a script's main in this process and prints the peak
@@ -16,12 +16,12 @@ MEGA = 1e6
 
 
 def script(name, *flags):
-    """Peak resident bytes of a script."""
+    """Measures the peak resident bytes of a script."""
     return child("-m", "benchmarks.memory", name, *flags)[1]
 
 
 def generated(folder, data, per_class):
-    """Class folders of `per_class` images that share their bytes on disk, ten names a file."""
+    """Fills class folders with `per_class` images; ten file names share the bytes of one file on disk."""
     for source in (data / "train").iterdir():
         (folder / source.name).mkdir(parents=True)
         originals = sorted(source.iterdir())

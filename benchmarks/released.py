@@ -1,4 +1,4 @@
-"""Stage one the released way: a process a class, Keras' `fit` with validation, one `predict` an image.
+"""Runs stage one the released way: one process per class, Keras' `fit` with validation, one `predict` per image.
 
 Example python -m benchmarks.released DATA CLASS COUNT OUT
         prints the seconds of training and of COUNT images as JSON

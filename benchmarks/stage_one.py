@@ -1,11 +1,11 @@
-"""Ten VAEs on 5 images a class, 200 epochs, then 25,000 PNGs: one command here, the released way there."""
+"""Measures stage one, ten VAEs on 5 images per class and 25,000 PNGs: one command against the released way."""
 
 import tempfile
 from pathlib import Path
 
 from benchmarks.measure import Line, child, last_json, write_digits
 
-SLICE = 100  # images that the released way writes; 2,500 a class would take minutes
+SLICE = 100  # images that the released way writes; 2,500 per class would take minutes
 
 
 def measure():

@@ -1,4 +1,4 @@
-"""Training of a VAE, validation curve kept, against nothing but its step in a loop of one graph."""
+"""Measures the training of a VAE, with its validation curve, against its bare step in a loop of one graph."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from images import codec, sources
 
 
 def bare_loop(model, image_shape):
-    """A function of images and a number that takes so many steps on all of them, in one graph, and no more."""
+    """Makes a function of (images, number) that takes `number` steps on all images in one graph, nothing else."""
     import keras
     from keras import ops
 
@@ -21,7 +21,7 @@ def bare_loop(model, image_shape):
 
 
 def compare(images, validation, epochs, fastest):
-    """Seconds of an epoch as `training.train` runs it, and of the bare step, as a line."""
+    """Compares the seconds of an epoch, as `training.train` runs it, with those of the bare step: a `Line`."""
     from vae_aug import training
 
     model = training.build("conv", images.shape[1:], 3)
@@ -30,13 +30,13 @@ def compare(images, validation, epochs, fastest):
     training.train(model, images, validation, 2, 0, run_epochs=run_epochs)
     bare(images, np.int32(2))
     ours, alone = [], []
-    for _ in range(4):  # in turn, so that what else the machine does meets both
+    for _ in range(4):  # in turn, so that other load of the machine slows both alike
         ours.append(best(lambda: training.train(model, images, validation, epochs, 0, run_epochs=run_epochs), 1))
         alone.append(best(lambda: np.array(bare(images, np.int32(epochs))), 1))
     ours, alone = min(ours) / epochs, min(alone) / epochs
     work = 3 * (operations(model.encoder) + operations(model.decoder)) * len(images)
     detail = (
-        f"{1000 * ours:.1f} ms an epoch, {1000 * alone:.1f} the step, {work / alone / fastest:.2f} of the float32 peak"
+        f"{1000 * ours:.1f} ms per epoch, {1000 * alone:.1f} the step, {work / alone / fastest:.2f} of the float32 peak"
     )
     return Line("VAE training", f"epoch / bare step, {len(images)} images", ours / alone, "times", "<= 1.3", detail)
 

@@ -1,6 +1,7 @@
-"""Classic augmentation as a layer: rotation and shifts inside the training graph, equal in law to the generator's.
+"""Rotates and shifts images in a layer of the training graph, with the same distribution as the Keras generator.
 
-`cnn.augmentation` is what the papers used and the default; this is for trainers that outrun it, GPUs above all.
+The papers used the generator of `cnn.augmentation`, which is the default. This layer is for devices, GPUs above all,
+that train faster than the generator delivers.
 """
 
 import math
@@ -11,10 +12,10 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="cnn")
 class RandomAffine(keras.layers.Layer):
-    """Rotates and shifts each image at random while training, and leaves it alone in inference.
+    """Rotates and shifts each image at random while training and returns it unchanged in inference.
 
-    Angle and shifts are uniform; what comes in from outside repeats the nearest edge pixel; pixels between others are
-    interpolated bilinearly: `ImageDataGenerator(rotation_range, height_shift_range, width_shift_range)`.
+    Angle and shifts are uniform. Pixels from outside the image repeat the nearest edge pixel, and positions between
+    pixels are interpolated bilinearly: `ImageDataGenerator(rotation_range, height_shift_range, width_shift_range)`.
 
     Args:
         rotation_range: largest angle either way, degrees.
@@ -44,7 +45,7 @@ class RandomAffine(keras.layers.Layer):
         )
 
     def draw(self, count, height, width):
-        """Random transforms, `(count, 8)`: where in the input each pixel of the output comes from (`transforms`)."""
+        """Draws random transforms `(count, 8)`: where in the input each output pixel comes from, see `transforms`."""
         drawn = keras.random.uniform((3, count), -1.0, 1.0, dtype="float32", seed=self.seed_generator)
         theta = drawn[0] * math.radians(self.rotation_range)
         tx, ty = drawn[1] * (self.height_shift_range * height), drawn[2] * (self.width_shift_range * width)
@@ -59,16 +60,18 @@ class RandomAffine(keras.layers.Layer):
 
 
 def transforms(theta, tx, ty, height, width):
-    """The generator's matrix, rotation after shift about the middle, as `keras.ops.image.affine_transform` takes it.
+    """Computes the generator's matrices, rotation after shift about the middle, one per image.
 
     Args:
         theta: angles, radians, `(count,)`.
-        tx, ty: what the generator calls so: shifts along the rows by a fraction of the height, and along the columns by
-            one of the width. It turns about (height, width) / 2 in that order of axes, which matters where they differ.
+        tx, ty: shifts in pixels, under the generator's names: `tx` along the rows, drawn as a fraction of the height,
+            and `ty` along the columns, drawn as one of the width. The generator rotates about (height, width) / 2 in
+            that order of axes, which matters where the two differ.
         height, width: of the images, pixels.
 
     Returns:
-        `(count, 8)`: a pixel at (x, y) comes from (a0 x + a1 y + a2, b0 x + b1 y + b2); the last two are 0.
+        `(count, 8)`, as `keras.ops.image.affine_transform` takes them: the output pixel at (x, y) comes from
+        (a0 x + a1 y + a2, b0 x + b1 y + b2); the last two numbers are 0.
     """
     middle_x, middle_y = height / 2 - 0.5, width / 2 - 0.5
     cos, sin, zero = ops.cos(theta), ops.sin(theta), ops.zeros_like(theta)

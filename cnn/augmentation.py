@@ -17,7 +17,8 @@ class Augmentation:
     """Transforms each image of a batch at random.
 
     Args:
-        images: the real training images, float32 `(num_images, height, width, channels)`; whitening is fitted to them.
+        images: the real training images, of which `images[rows]` is float32 `(num_rows, height, width, channels)`;
+            whitening is fitted to all of them, and nothing else reads them.
         seed: integer. The transformations depend on it and on the order of the calls alone.
         settings: keyword arguments of `ImageDataGenerator`.
 
@@ -31,7 +32,7 @@ class Augmentation:
     def __init__(self, images, seed, settings=SUITABLE):
         self.generator = ImageDataGenerator(**settings)
         if settings.get("zca_whitening"):
-            self.generator.fit(images)
+            self.generator.fit(images[np.arange(len(images))])
         self.rng = np.random.default_rng(seed)
 
     def __call__(self, images):

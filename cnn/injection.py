@@ -1,4 +1,4 @@
-"""How generated images join the real ones: a page an epoch, or all at once (thesis 6.3 and 6.4)."""
+"""How generated images join the real ones: a page per epoch, or all at once (thesis 6.3 and 6.4)."""
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -7,11 +7,11 @@ import numpy as np
 
 
 def page(epoch, page_size, num_generated):
-    """Which generated images join one epoch.
+    """Says which generated images join one epoch.
 
     Args:
         epoch: from 0.
-        page_size: images a page; 0 for none, -1 for all.
+        page_size: images per page; 0 for none, -1 for all.
         num_generated: how many there are; pages wrap round at their end.
 
     Returns:
@@ -25,21 +25,20 @@ def page(epoch, page_size, num_generated):
 
 
 def num_used(epochs, page_size, num_generated):
-    """How many of the generated images a whole training sees; the rest need not be read."""
+    """Counts the generated images that a whole training sees; the rest need not be read."""
     return num_generated if page_size < 0 else min(epochs * page_size, num_generated)
 
 
 def batches(real, generated, schedule, seed, augment=None):
-    """The batches of a whole training, one after another, without end.
+    """Makes the batches of a whole training, one after another, without end.
 
     Each epoch reshuffles the real images and its page together, pass after pass, until it has its steps; the next epoch
     starts a new pass with the next page.
 
     Args:
-        real: pair of images, float32 `(num_images, height, width, channels)`, and one-hot labels
-            `(num_images, num_classes)`.
-        generated: such a pair, or None if the schedule takes none. Its images are only asked for `images[places]`, a
-            page when its epoch comes.
+        real: pair of images and one-hot labels, float32 `(num_images, num_classes)`. `images[rows]` gives float32
+            `(num_rows, height, width, channels)`, so that an array will do, and so will an album of uint8 images.
+        generated: such a pair, or None if the schedule takes none. Its images are read a page at a time.
         schedule: a `protocols.Schedule`.
         seed: integer seed of the shuffling.
         augment: maps a batch of images to a batch of the same shape; None for none.
@@ -51,17 +50,32 @@ def batches(real, generated, schedule, seed, augment=None):
     num_generated = len(generated[1]) if schedule.page_size else 0
     epoch = 0
     while True:
-        x, y = real
-        if schedule.page_size:
+        parts = [real]
+        if schedule.page_size > 0:  # a page is read once, and used many times in its epoch
             places = page(epoch, schedule.page_size, num_generated)
-            x, y = np.concatenate([x, generated[0][places]]), np.concatenate([y, generated[1][places]])
-        for _, rows in zip(range(schedule.steps_per_epoch), _rows(len(x), schedule, rng), strict=False):
-            yield (augment(x[rows]) if augment else x[rows]), y[rows]
+            parts.append((generated[0][places], generated[1][places]))
+        elif schedule.page_size < 0:
+            parts.append(generated)
+        labels = np.concatenate([y for _, y in parts])
+        for _, rows in zip(range(schedule.steps_per_epoch), _rows(len(labels), schedule, rng), strict=False):
+            images = _take([x for x, _ in parts], rows)
+            yield (augment(images) if augment else images), labels[rows]
         epoch += 1
 
 
+def _take(parts, rows):
+    """Takes rows of several sets of images as if they were one after another."""
+    if len(parts) == 1:
+        return parts[0][rows]
+    first, second = parts
+    images = np.empty((len(rows), *first.shape[1:]), np.float32)
+    own = rows < len(first)
+    images[own], images[~own] = first[rows[own]], second[rows[~own] - len(first)]
+    return images
+
+
 def _rows(num_images, schedule, rng):
-    """Endless rows of batches over reshuffled passes."""
+    """Yields the rows of batches over reshuffled passes, without end."""
     size = schedule.batch_size
     waiting = np.empty(0, int)
     while True:

@@ -11,21 +11,18 @@ import keras
 import numpy as np
 from keras import ops
 
+from cnn import scarce_nets
+
 DENOISING = (1000.0, 10.0, 0.1)  # 100 labels, table 1: weights from the image upwards, the last for all levels above
-LEARNING_RATE = 0.002
-CONSTANT = 2 / 3  # share of the training before the learning rate falls, to 0 at the end
 BATCH_SIZE = 100  # unlabelled images a step
 EPSILON = 1e-6  # Deviation 15: theirs is 1e-10, with which a unit that a batch leaves constant has no bound
 
 
-def learning_rate(epoch, epochs):
-    """The learning rate of an epoch, from 0, of a training of so many."""
-    return LEARNING_RATE * min(1.0, (1 - epoch / epochs) / (1 - CONSTANT))
-
-
-def pace(epochs):
-    """A callback that sets the learning rate of every epoch."""
-    return keras.callbacks.LearningRateScheduler(lambda epoch, _: learning_rate(epoch, epochs))
+def build(image_shape, num_classes, noise):
+    """Builds the ladder network on FC2's layers; arguments as of `models.build`."""
+    model = Ladder(image_shape, num_classes, scarce_nets.FC2, noise, name="ladder")
+    model.build()
+    return model
 
 
 def batches(labelled, images, seed, batch_size=BATCH_SIZE):
@@ -118,7 +115,7 @@ class Combinator(keras.layers.Layer):
         self.a = self.add_weight(shape=(10, input_shape[-1]), initializer=initial, name="a")
 
     def call(self, noisy, u):
-        a1, a2, a3, a4, a5, a6, a7, a8, a9, a10 = ops.unstack(self.a, 10)
+        a1, a2, a3, a4, a5, a6, a7, a8, a9, a10 = ops.unstack(ops.convert_to_tensor(self.a), 10)
         mu = a1 * ops.sigmoid(a2 * u + a3) + a4 * u + a5
         nu = a6 * ops.sigmoid(a7 * u + a8) + a9 * u + a10
         return (noisy - mu) * nu + mu

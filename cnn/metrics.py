@@ -1,18 +1,18 @@
-"""Scores of a classifier, as the released scripts report them."""
+"""Computes the scores of a classifier as the released scripts report them."""
 
 import numpy as np
 from sklearn.metrics import classification_report, confusion_matrix, log_loss, precision_recall_fscore_support
 
 
 def scores(probabilities, labels):
-    """The six numbers of the thesis' tables.
+    """Computes the six numbers of the thesis' tables.
 
     Args:
         probabilities: float `(num_images, num_classes)`.
         labels: integers `(num_images,)`.
 
     Returns:
-        A dict: `loss` (mean cross-entropy, nats an image), `accuracy`, macro `precision`, `recall` and `f1` as
+        A dict: `loss` (mean cross-entropy, nats per image), `accuracy`, macro `precision`, `recall` and `f1` as
         fractions, and `support`, the number of images. A class that is never predicted has precision 0.
     """
     classes = np.arange(probabilities.shape[1])
@@ -32,7 +32,7 @@ def scores(probabilities, labels):
 
 
 def report(probabilities, labels, class_names):
-    """scikit-learn's classification report: precision, recall, F1 and support of every class."""
+    """Writes scikit-learn's classification report: precision, recall, F1 and support of every class."""
     classes = np.arange(len(class_names))
     return classification_report(
         labels, probabilities.argmax(axis=1), labels=classes, target_names=class_names, zero_division=0
@@ -40,5 +40,5 @@ def report(probabilities, labels, class_names):
 
 
 def confusion(probabilities, labels):
-    """Confusion matrix of counts, rows true, columns predicted."""
+    """Counts the confusion matrix, rows true classes, columns predicted ones."""
     return confusion_matrix(labels, probabilities.argmax(axis=1), labels=np.arange(probabilities.shape[1]))

@@ -1,84 +1,67 @@
-"""Classifiers: the thesis' CNN (CIARP 2018, Table 1; thesis 5.3.2) and those of Maronas 2018, section 3.
+"""The table of classifiers: what their names mean to the scripts and to the tables. Nothing here loads Keras.
 
-All take images `(batch, height, width, channels)` and give probabilities `(batch, num_classes)`, float32 under every
-precision policy.
+To add one: write a module with a function `build(image_shape, num_classes, noise)`, and a line in `TABLE`.
 """
 
-from keras import Input, Sequential, layers
+import importlib
+from dataclasses import dataclass
 
-from cnn.ladder import Ladder
+from cnn import recipes
 
-FC1 = (1024, 1024)
-FC2 = (1000, 500, 250, 250)
-CONV1 = ((32, 64, 128), (512, 512))
-NOISE = 0.3  # Maronas 2018, section 3: standard deviation of the noise on the input
+
+@dataclass(frozen=True)
+class Classifier:
+    """What is known of a classifier before Keras is loaded.
+
+    Attributes:
+        title: its name as tables print it.
+        place: module and function that build it, `"cnn.thesis_cnn:build"`.
+        paper: whose published protocol it follows, a key of `protocols.PUBLISHED`.
+        recipe: how it is optimised.
+        noise: standard deviation of the Gaussian noise on the input while training, where no flag gives one.
+        least_batch: the fewest images of one optimiser step; batch norm needs 2.
+        seconds: of training on one 28x28 image in float32, one thread of the machine that docs/cost.md names.
+    """
+
+    title: str
+    place: str
+    paper: str = "scarce"
+    recipe: recipes.Recipe = recipes.ADAM
+    noise: float = 0.3  # Maronas 2018, section 3
+    least_batch: int = 2
+    seconds: float = 0.0072
+
+
+TABLE = {
+    "thesis": Classifier("the thesis' CNN", "cnn.thesis_cnn:build", "thesis", noise=0.0, least_batch=1),
+    "fc1": Classifier("FC1", "cnn.scarce_nets:build_fc1", seconds=0.0001),
+    "fc2": Classifier("FC2", "cnn.scarce_nets:build_fc2", seconds=0.0001),
+    "conv1": Classifier("CONV1", "cnn.scarce_nets:build_conv1", seconds=0.0006),
+    "ladder": Classifier("ladder network", "cnn.ladder:build", recipe=recipes.LADDER, seconds=0.0004),
+}
 
 
 def build(name, image_shape, num_classes, noise=None):
     """Builds a classifier by its name.
 
+    All take images `(batch, height, width, channels)` in [0, 1] and give probabilities `(batch, num_classes)`, float32
+    under every precision policy.
+
     Args:
-        name: `"thesis"`, `"fc1"`, `"fc2"`, `"conv1"` or `"ladder"`.
+        name: a key of `TABLE`.
         image_shape: `(height, width, channels)`.
         num_classes: at least 2.
-        noise: standard deviation of the Gaussian noise on the input while training (the ladder's is on every layer);
-            None takes the published one: 0.3, in the thesis' CNN none.
+        noise: standard deviation of the Gaussian noise on the input while training (the ladder network's is on every
+            layer); None takes the table's.
+
+    Raises:
+        ValueError: there is no such classifier, or it does not take such images or classes.
     """
+    if name not in TABLE:
+        raise ValueError(f"`name` should be one of {', '.join(TABLE)}. Received: {name!r}")
     if num_classes < 2:
         raise ValueError(f"a classifier needs at least 2 classes. Received: {num_classes}")
-    if name == "thesis":
-        return build_thesis_cnn(image_shape, num_classes, noise or 0.0)
-    noise = NOISE if noise is None else noise
-    if name == "ladder":
-        model = Ladder(image_shape, num_classes, FC2, noise, name="ladder")
-        model.build()
-        return model
-    if name not in ("fc1", "fc2", "conv1"):
-        raise ValueError(f"`name` should be thesis, fc1, fc2, conv1 or ladder. Received: {name!r}")
-    filters, units = CONV1 if name == "conv1" else ((), {"fc1": FC1, "fc2": FC2}[name])
-    stack = [Input(image_shape), *_noise(noise)]
-    for width in filters:
-        stack += [layers.Conv2D(width, 3, padding="same", use_bias=False), *_normalised_relu()]
-        stack.append(layers.MaxPooling2D(2, padding="same"))  # Deviation 13: where to pool; padded, for any size
-    stack.append(layers.Flatten())
-    for width in units:
-        stack += [layers.Dense(width, use_bias=False), *_normalised_relu(), layers.Dropout(0.5)]
-    stack.append(layers.Dense(num_classes, activation="softmax", dtype="float32"))
-    return Sequential(stack, name=name)
-
-
-def _noise(deviation):
-    return [layers.GaussianNoise(deviation)] if deviation else []
-
-
-def _normalised_relu():
-    # Deviation 13: momentum 0.9, so that a training of a few hundred steps has its statistics at its end.
-    return [layers.BatchNormalization(momentum=0.9), layers.Activation("relu")]
-
-
-def build_thesis_cnn(image_shape, num_classes, noise=0.0):
-    """Builds the thesis' classifier, of images of at least 4x4 pixels."""
-    height, width, _ = image_shape
-    if min(height, width) < 4 or num_classes < 2:
-        raise ValueError(
-            f"the CNN needs images of at least 4x4 pixels and 2 classes. Received: {height}x{width}, {num_classes}"
-        )
-    return Sequential(
-        [
-            Input(image_shape),
-            *_noise(noise),
-            layers.Conv2D(64, 3, padding="same", activation="relu"),
-            layers.Conv2D(128, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Dropout(0.5),
-            layers.Conv2D(128, 3, padding="same", activation="relu"),
-            layers.Conv2D(128, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Dropout(0.5),
-            layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dropout(0.5),
-            layers.Dense(num_classes, activation="softmax", dtype="float32"),
-        ],
-        name="thesis_cnn",
-    )
+    entry = TABLE[name]
+    module, function = entry.place.split(":")
+    make = getattr(importlib.import_module(module), function)
+    return make(tuple(image_shape), num_classes, entry.noise if noise is None else noise)

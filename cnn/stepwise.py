@@ -4,7 +4,16 @@ import keras
 
 
 def fit(
-    model, batches, steps_per_epoch, epochs, callbacks=(), verbose=0, validation_data=None, validation_batch_size=500
+    model,
+    batches,
+    steps_per_epoch,
+    epochs,
+    callbacks=(),
+    verbose=0,
+    initial_epoch=0,
+    validation_data=None,
+    validation_batch_size=500,
+    validation_freq=1,
 ):
     """`model.fit` on a generator, except that a batch is asked for only when the step before it is done.
 
@@ -13,10 +22,11 @@ def fit(
     Args:
         model: compiled Keras model.
         batches: generator of (images, labels).
-        steps_per_epoch, epochs: how long to train.
+        steps_per_epoch, epochs, initial_epoch: how long to train, and the epoch to start from.
         callbacks: Keras callbacks.
         verbose: Keras' progress, 0, 1 or 2.
-        validation_data, validation_batch_size: images and labels to evaluate after each epoch, or None.
+        validation_data, validation_batch_size, validation_freq: images and labels to evaluate after every so many
+            epochs, or None.
 
     Returns:
         Keras' `History`; its losses and metrics are means over the images of an epoch.
@@ -26,20 +36,10 @@ def fit(
     )
     model.stop_training = False
     callbacks.on_train_begin()
-    for epoch in range(epochs):
+    for epoch in range(initial_epoch, epochs):
         callbacks.on_epoch_begin(epoch)
-        totals, num_images = {}, 0
-        for step in range(steps_per_epoch):
-            images, labels = next(batches)
-            callbacks.on_train_batch_begin(step)
-            model.reset_metrics()  # else a step reports the mean since the last reset, in some versions of Keras
-            logs = model.train_on_batch(images, labels, return_dict=True)
-            num_images += len(labels)
-            for name, value in logs.items():
-                totals[name] = totals.get(name, 0.0) + float(value) * len(labels)
-            callbacks.on_train_batch_end(step, logs)
-        logs = {name: total / num_images for name, total in totals.items()}
-        if validation_data:
+        logs = _run_epoch(model, batches, steps_per_epoch, callbacks)
+        if validation_data and (epoch + 1) % validation_freq == 0:
             found = model.evaluate(*validation_data, batch_size=validation_batch_size, verbose=0, return_dict=True)
             logs |= {f"val_{name}": value for name, value in found.items()}
         callbacks.on_epoch_end(epoch, logs)
@@ -47,3 +47,17 @@ def fit(
             break
     callbacks.on_train_end(logs)
     return model.history
+
+
+def _run_epoch(model, batches, steps, callbacks):
+    totals, num_images = {}, 0
+    for step in range(steps):
+        images, labels = next(batches)
+        callbacks.on_train_batch_begin(step)
+        model.reset_metrics()  # else a step reports the mean since the last reset, in some versions of Keras
+        logs = model.train_on_batch(images, labels, return_dict=True)
+        num_images += len(labels)
+        for name, value in logs.items():
+            totals[name] = totals.get(name, 0.0) + float(value) * len(labels)
+        callbacks.on_train_batch_end(step, logs)
+    return {name: total / num_images for name, total in totals.items()}

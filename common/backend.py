@@ -12,11 +12,13 @@ import re
 import sys
 import tempfile
 import zlib
+from pathlib import Path
 
 from common.errors import BadInput
 
 log = logging.getLogger(__name__)
 BACKENDS = ("tensorflow", "jax", "torch")
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def add_arguments(parser):
@@ -53,8 +55,9 @@ def configure(seed=42, devices="auto", deterministic=False, precision="float32")
         precision: Keras dtype policy, `float32` or `mixed_bfloat16` (float32 variables, bfloat16 arithmetic).
 
     Returns:
-        A function that makes the context in which models are built: `with scope(): model = build(...)`.
-        With several devices it is the scope of a `tf.distribute.MirroredStrategy`.
+        A function that makes the context in which models are built that all devices train: `with scope(): model =
+        build(...)`. With several devices it is the scope of a `tf.distribute.MirroredStrategy`, or on JAX distributes
+        what comes after it. A script that never enters it trains on one device.
 
     Raises:
         BadInput: the devices are not there, or `TF_CONFIG` asks for several machines.
@@ -75,6 +78,11 @@ def configure(seed=42, devices="auto", deterministic=False, precision="float32")
 
         backend = keras.backend.backend()
         scope = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[backend](devices, deterministic)
+    if precision == "mixed_bfloat16" and not _has_bfloat16():
+        log.info(
+            "--precision %s: this processor has no bfloat16 instructions; they are emulated, slower than", precision
+        )
+        log.info("  --precision float32, which is the one to use here")
     keras.config.set_dtype_policy(precision)
     set_seeds(seed)
     return scope
@@ -87,6 +95,48 @@ def _check_backend():
         raise BadInput(f"KERAS_BACKEND={name}: expected {', '.join(BACKENDS)}")
     if importlib.util.find_spec(name) is None:
         raise BadInput(f"KERAS_BACKEND={name}: not installed; pip install {name}, or unset KERAS_BACKEND")
+
+
+def _has_bfloat16():
+    """Whether bfloat16 is computed by instructions of its own: on any GPU, and on processors that say so."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:
+        return True  # nothing is known
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"}) or _gpu_is_used()
+
+
+def _gpu_is_used():
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.get_visible_devices("GPU"))
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def check_one_device(model, words):
+    """Refuses a model that several devices share.
+
+    Args:
+        model: a Keras model.
+        words: how the error begins: the flag, and what does not go with it.
+
+    Raises:
+        BadInput: there are several.
+    """
+    import keras
+
+    strategy = getattr(model, "distribute_strategy", None)
+    if (strategy and strategy.num_replicas_in_sync > 1) or keras.distribution.distribution():
+        raise BadInput(f"{words} one training uses one device")
 
 
 def set_seeds(seed):
@@ -185,8 +235,16 @@ def _jax(devices, deterministic):
     num_gpus = _count(devices, sum(device.platform == "gpu" for device in jax.devices()))
     if max(num_gpus, num_cpus) > 1:
         names = [f"{'gpu' if num_gpus else 'cpu'}:{i}" for i in range(num_gpus or num_cpus)]
-        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names))
+        return lambda: _distributed(keras.distribution.DataParallel(devices=names))
     return contextlib.nullcontext
+
+
+def _distributed(distribution):
+    """Distributes over JAX's devices what comes from now on, training after the scope included."""
+    import keras
+
+    keras.distribution.set_distribution(distribution)
+    return contextlib.nullcontext()
 
 
 def _torch(devices, deterministic):

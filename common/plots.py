@@ -1,6 +1,6 @@
-"""Pictures that the steps leave behind: contact sheets, latent spaces, curves, confusion matrices.
+"""Draws the pictures that the steps write: contact sheets, latent spaces, curves, confusion matrices.
 
-The first eight colours are Okabe and Ito's, told apart by colour-blind readers. Nothing opens a window.
+The first eight colours are Okabe and Ito's, which colour-blind readers can tell apart. No function opens a window.
 """
 
 import math
@@ -16,7 +16,7 @@ MARKERS = "osD^vP*X<>"
 
 
 def contact_sheet(path, images, columns, gap=2):
-    """Lays uint8 images `(num_images, height, width, channels)` out in rows on white, scaled up if they are small."""
+    """Writes uint8 images `(num_images, height, width, channels)` as one PNG, in rows on white, small ones enlarged."""
     scale = max(1, 56 // images.shape[1])
     images = images.repeat(scale, axis=1).repeat(scale, axis=2)
     count, height, width, channels = images.shape
@@ -29,9 +29,9 @@ def contact_sheet(path, images, columns, gap=2):
 
 
 def plain(name):
-    """Makes a name one that Matplotlib draws to the letter.
+    """Escapes a name so that Matplotlib draws it literally: `$` starts mathematics, a leading `_` hides a label.
 
-    Without mathematics, without a leading underscore, which hides a label, and with ? for what is no character.
+    What is no character, in a name that is not UTF-8, becomes a question mark.
     """
     name = name.encode("utf-8", "replace").decode("utf-8")
     return ("\u200a" if name.startswith("_") else "") + name.replace("$", r"\$")
@@ -39,11 +39,11 @@ def plain(name):
 
 def save(figure, path):
     figure.savefig(path, dpi=150, bbox_inches="tight")
-    figure.clear()  # its parts refer to each other, and would stay in memory until Python looks for such circles
+    figure.clear()  # its parts refer to each other and would stay in memory until the garbage collector runs
 
 
 def latent_space(path, z_mean, labels, class_names, title):
-    """Scatters 2-D or 3-D latents `(num_images, latent_dim)`, a colour a class, then markers (thesis 6.2.1, 6.5.1)."""
+    """Scatters 2-D or 3-D latents `(num_images, latent_dim)`, one colour and marker per class (thesis 6.2.1, 6.5.1)."""
     latent_dim = z_mean.shape[1]
     figure = Figure(figsize=(6, 5))
     axes = figure.add_subplot(projection="3d" if latent_dim == 3 else None)
@@ -61,12 +61,12 @@ def latent_space(path, z_mean, labels, class_names, title):
 
 
 def curves(path, history, pairs):
-    """Draws columns of a table by epoch.
+    """Draws columns of a table against the epoch.
 
     Args:
         path: PNG to write.
         history: pandas DataFrame with a column `epoch`.
-        pairs: one panel each: (title, [column names]). Columns that are not there are left out.
+        pairs: (title, [column names]), one pair per panel. Columns that `history` lacks are left out.
     """
     figure = Figure(figsize=(5 * len(pairs), 3.5))
     for axes, (title, columns) in zip(np.ravel(figure.subplots(1, len(pairs))), pairs, strict=True):
@@ -81,7 +81,7 @@ def curves(path, history, pairs):
 
 
 def confusion(path, matrix, class_names, title):
-    """Draws a confusion matrix of counts, rows true, columns predicted."""
+    """Draws a confusion matrix of counts, rows true classes, columns predicted ones."""
     side = min(max(4, 0.5 * len(class_names)), 20)
     figure = Figure(figsize=(side + 1, side))
     axes = figure.add_subplot()

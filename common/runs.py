@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 LOCK = ".lock"  # in a partial folder, locked as long as it is written
 
 
-def finished(folder, settings, data, marker="config.json"):
+def finished(folder, settings, data, marker="config.json", prose=()):
     """Whether `folder` holds this very step, finished.
 
     Args:
@@ -33,6 +33,7 @@ def finished(folder, settings, data, marker="config.json"):
         data: dict from a name to a fingerprint of the input; one with an attribute `earlier`, as `archives.Fingerprint`
             has it, may also have been recorded as one of those.
         marker: the file that holds the configuration.
+        prose: keys of old configurations, as in `"schedule.remark"`, that are no part of a step's identity.
 
     Raises:
         BadInput: the folder holds the step with other settings or data (named), or something that is no step.
@@ -52,7 +53,7 @@ def finished(folder, settings, data, marker="config.json"):
         for key in {**new, **old}:
             if part == "data" and old.get(key) in earlier.get(key, ()):
                 continue
-            if old.get(key) != new.get(key):
+            if key not in prose and old.get(key) != new.get(key):
                 raise BadInput(
                     f"{folder}: made with {part} {key}={short(old.get(key))}, now {key}={short(new.get(key))}; "
                     "give another --out or remove the folder"

@@ -1,4 +1,4 @@
-"""What a cell costs: seconds and bytes, estimated before it runs.
+"""What a cell costs: seconds and bytes, estimated from its command line before it runs.
 
 The constants were measured on a 2-core AMD EPYC (TensorFlow 2.21, one thread a worker, 28x28 grey images). Cells that
 are done correct them: every estimate is scaled by how long the done cells of the same script took.
@@ -10,54 +10,114 @@ from common import runs
 from grid.cells import is_done, record_path
 
 START = 3.0  # seconds to build and trace a model in a worker that has imported Keras
-TRAIN = {"float32": 0.0072, "mixed_bfloat16": 0.0042}  # a classifier's seconds an image
+TRAIN = {"float32": 0.0072, "mixed_bfloat16": 0.0042}  # the thesis' CNN: seconds per image
 PREDICT = {"float32": 0.0022, "mixed_bfloat16": 0.0011}
-VAE_STEP, VAE_IMAGE = 0.015, 0.0018  # a VAE's seconds a step and an image
+VAE_EPOCHS, VAE_BATCH = 350, 100  # of the smaller scenarios, where no --epochs are given
+VAE_STEP, VAE_IMAGE = 0.015, 0.0018  # a VAE's seconds per step and per image
 RBM_EPOCHS = {"bad": 50, "good": 300}  # of the presets; ten steps each
-RBM_STEP, RBM_IMAGE = 0.003, 0.00003  # an RBM's seconds a step and an image
-FIT = {"fc1": 0.0001, "fc2": 0.0001, "conv1": 0.0006, "ladder": 0.0004}  # of the scarce paper's models, an image
-FIT_STEP = 0.01  # and a step
+RBM_STEP, RBM_IMAGE = 0.003, 0.00003  # an RBM's seconds per step and per image
+FIT = {"fc1": 0.0001, "fc2": 0.0001, "conv1": 0.0006, "ladder": 0.0004}  # the scarce paper's models, per image
+FIT_STEP = 0.01  # and per step
 STATES = 96  # of chains, that join a step of 32 images
-STATE = {"b-rbm": 0.00005, "g-rbm": 0.00005, "vae": 0.002}  # a state, by generator
-DECODE = 0.0011  # seconds an image, PNG included
+STATE = {"train_rbm": 0.00005, "train_vae": 0.002}  # per state, by the script that made the model
+DECODE = 0.0011  # seconds per image, PNG included
+STEPS, EPOCHS = 3000, 60  # of train_cnn.py
+PAGE = 100  # generated images per epoch of the published VAE arm
+STOPPED = {"": 25, "aug": 25, "vae-all": 15}  # epochs at which the published arms' rule stopped them here, about
 
 
-def models(num_classes, num_per_class, epochs):
-    """(seconds, bytes) of one VAE a class."""
-    return num_classes * (START + epochs * (VAE_STEP + VAE_IMAGE * num_per_class)), num_classes * 26e6
+def of(script, flags, graph):
+    """The cost of a cell.
+
+    Args:
+        script: which script it calls.
+        flags: its command line, as `graph.given` makes it.
+        graph: the `Graph` whose classes it reads; the cells that it needs are there already.
+
+    Returns:
+        Seconds on the machine of the constants, and bytes that it leaves; 0 and 0 for a script without an estimate.
+    """
+    return SCRIPTS[script](read(flags), graph) if script in SCRIPTS else (0.0, 0.0)
 
 
-def generation(num_classes, count):
-    """(seconds, bytes) of generating `count` images a class."""
-    return num_classes * (1 + DECODE * count), num_classes * count * 600
+def read(flags):
+    """A command line as a dict from flag to value: True for a switch, a list where there are several."""
+    found, name = {}, None
+    for item in flags:
+        if isinstance(item, str) and item.startswith("-"):
+            name = item
+            found[name] = []
+        else:
+            found[name].append(item)
+    return {name: values if len(values) > 1 else values[0] if values else True for name, values in found.items()}
 
 
-def classifier(steps, looks, num_test, precision):
-    """(seconds, bytes) of a classifier trained with batches of 32, which looks at the test set `looks` times."""
-    return START + steps * 32 * TRAIN[precision] + looks * num_test * PREDICT[precision], 15e6
+def of_vae(line, graph):
+    """train_vae.py: one model per class, or one alone (--digit, --joint)."""
+    models, count = 1, line["--images"]
+    if "--joint" in line:
+        everything = sum(graph.classes.values())
+        count = everything if count < 0 else count * graph.num_classes
+    elif "--all" in line:
+        models = graph.num_classes / int(line.get("--part", "1/1").partition("/")[2])
+    step = math.ceil(count / VAE_BATCH) * VAE_STEP + VAE_IMAGE * count
+    return models * (START + line.get("--epochs", VAE_EPOCHS) * step), models * 26e6
 
 
-def rbm(num_images, epochs):
-    """(seconds, bytes) of one RBM."""
-    return START + epochs * (10 * RBM_STEP + num_images * RBM_IMAGE), 8e6
+def of_rbm(line, graph):
+    """train_rbm.py: one model of all classes."""
+    epochs = line.get("--epochs", RBM_EPOCHS[line["--preset"]])
+    return START + epochs * (10 * RBM_STEP + line["--images"] * graph.num_classes * RBM_IMAGE), 8e6
 
 
-def joint_vae(num_images, epochs):
-    """(seconds, bytes) of one VAE of all classes, trained with batches of 100."""
-    return START + epochs * (math.ceil(num_images / 100) * VAE_STEP + num_images * VAE_IMAGE), 26e6
+def of_generation(line, graph):
+    """generate.py: images from the prior, or a chain from one image of each class."""
+    disk = graph.num_classes * line["--count"] * 600
+    if line.get("--sampler") == "chain":
+        made_by = graph.cells[str(line["-models"])].script
+        return START + graph.num_classes * line["--chain-length"] * STATE[made_by], disk
+    return graph.num_classes * (1 + DECODE * line["--count"]), disk
 
 
-def chains(num_classes, length, generator):
-    """(seconds, bytes) of a chain of `length` states from an image of each class."""
-    return START + num_classes * length * STATE[generator], num_classes * 20 * 600
+def of_classifier(line, graph):
+    """train_cnn.py: the steps of a training, and its looks at the test set."""
+    model, precision = line.get("--model", "thesis"), line["--precision"]
+    fit = FIT.get(model, TRAIN[precision])
+    predict = FIT[model] / 3 if model in FIT else PREDICT[precision]
+    steps, looks = length(line, graph)
+    seconds = 32 * fit + FIT_STEP * (model in FIT)
+    if "-chain" in line:
+        state = STATE[graph.cells[str(line["-chain"])].script]
+        seconds += STATES * (fit + state + predict * (line["--labels"] == "y"))
+    num_test = graph.num_classes * (line["-limte"] if line["-limte"] > 0 else images_per_test_class(graph))
+    return START + steps * seconds + looks * num_test * predict, 25e6 if model in FIT else 15e6
 
 
-def scarce_classifier(model, steps, looks, num_test, precision, generator="", labels=""):
-    """`classifier` for the scarce paper's models; with labels `"y"` it also looks at every state that it draws."""
-    states = STATES if generator else 0
-    fit, predict = FIT.get(model, TRAIN[precision]), FIT.get(model, 3 * PREDICT[precision]) / 3
-    step = FIT_STEP + (32 + states) * fit + states * (STATE.get(generator, 0) + predict * (labels == "y"))
-    return START + steps * step + looks * num_test * predict, 25e6
+def length(line, graph):
+    """Optimiser steps of a classifier's training, and how often it looks at the test set."""
+    epochs = line.get("-e", EPOCHS)
+    if line["--protocol"] == "fair":
+        return line.get("--steps", STEPS), 1
+    if line.get("--model", "thesis") != "thesis" or "-chain" in line:
+        return line.get("--steps", STEPS), epochs
+    augmented, generated = "--aug" in line or "--bad" in line, "-vae" in line
+    arm = "+".join(["aug"] * augmented + ["vae"] * generated) + "-all" * ("--injection" in line)
+    epochs = epochs if "--select" in line else min(epochs, STOPPED.get(arm, EPOCHS))
+    size = line["-limtr"] * graph.num_classes
+    if augmented:
+        return epochs * size, epochs + 1
+    page = PAGE if generated else 0
+    if "--injection" in line:
+        page = graph.num_classes * read(graph.cells[str(line["-vae"])].flags)["--count"]
+    return epochs * math.ceil((size + page) / 32), epochs + 1
+
+
+def images_per_test_class(graph):
+    """Test images of a class, which nobody counted yet: a fifth of its training images, 1,000 at most."""
+    return min(1000, max(1, min(graph.classes.values()) // 5))
+
+
+SCRIPTS = {"train_vae": of_vae, "train_rbm": of_rbm, "generate": of_generation, "train_cnn": of_classifier}
 
 
 def scales(grid, root):

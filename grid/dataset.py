@@ -14,6 +14,9 @@ from images import folders, sources
 TRAINING_IMAGES = {"mnist": 5421, "fashion_mnist": 6000, "cifar10": 5000, "cifar100": 500}
 
 
+UNNAMED = "thesis"  # the study that came first, whose grids' folders do not say its name
+
+
 def count_images(args):
     """The classes and how many training images each has, at least, before anything is prepared: {class: count}."""
     if args.path:
@@ -57,12 +60,12 @@ def claim(root, args, settings):
 
 
 def paper_of(root):
-    """The name of the paper whose grid a folder holds; the thesis', which came first, says none."""
-    return runs.read_json(root / "grid.json")["settings"].get("paper", "thesis")
+    """The name of the study whose grid a folder holds."""
+    return runs.read_json(root / "grid.json")["settings"].get("paper", UNNAMED)
 
 
 def check(root, paper):
-    """Raises a `ValueError` if a folder holds no grid, or another paper's."""
+    """Raises a `ValueError` if a folder holds no grid, or another study's."""
     if not (root / "grid.json").exists():
         raise ValueError(f"{root}: no grid's folder")
     if paper_of(root) != paper:

@@ -2,45 +2,120 @@
 
 from pathlib import PurePosixPath
 
+from grid import cost
 from grid.cells import Cell
 
 FIRST_SEED = 42
 PRESETS = {"b-rbm": "bad", "g-rbm": "good"}  # of train_rbm.py
 DATA = PurePosixPath("data")
+SHORT = ("path", "models", "limtr", "limte", "e", "b", "vae", "chain")  # flags with one dash
 
 
 class Graph:
     """Cells that may need one another: `cells` is a dict from key to `Cell`, in the order in which they run.
 
+    A value of a flag that is a `PurePosixPath` names a folder of the grid, and so says which cell has to run before.
+
     Args:
-        args: a paper's flags.
+        args: a study's flags.
         classes: dict from class name to its number of training images.
     """
 
     def __init__(self, args, classes):
-        self.args, self.num_classes, self.cells = args, len(classes), {}
+        self.args, self.classes, self.num_classes, self.cells = args, classes, len(classes), {}
         self.seeds = range(FIRST_SEED, FIRST_SEED + args.seeds)
         self.protocols = ("fair", "published") if args.protocol == "both" else (args.protocol,)
 
-    def add(self, key, script, flags, needs, work, disk, **facts):
-        """Adds a cell, once for all that need it; returns its key."""
+    def add(self, key, script, flags, facts):
+        """Adds a cell, once for all that need it.
+
+        Args:
+            key: the folder that it makes, below the grid's root.
+            script: module whose `main(argv)` it calls.
+            flags: its command line, as `given` makes it.
+            facts: what tables and figures have to know of it and cannot read from its folder.
+
+        Returns:
+            The key.
+        """
+        read = [item for item in flags if isinstance(item, PurePosixPath) and item != PurePosixPath(key)]
+        needs = dict.fromkeys("data" if path.is_relative_to(DATA) else path.as_posix() for path in read)
+        work, disk = cost.of(script, flags, self)
         self.cells.setdefault(key, Cell(key, script, tuple(flags), tuple(needs), work, disk, facts))
         return key
+
+    def train_vae(self, key, kind, seed, facts, **flags):
+        """Adds VAEs of the data's training images.
+
+        Args:
+            key: folder of the models.
+            kind: flags that say which classes a VAE learns: `{"all": True}` for a VAE per class, `{"digit": name}` for
+                one of one class, `{"joint": True}` for one of all classes together.
+            seed: of subset, weights and noise.
+            facts: as in `add`.
+            **flags: the other flags, in their order; None and False are not given.
+        """
+        line = given(**kind, path=DATA, **flags, out=PurePosixPath(key), **self.common(seed))
+        return self.add(key, "train_vae", line, facts)
+
+    def train_rbm(self, generator, available, seed, epochs=None):
+        """Adds one RBM of so many training images of all classes; `generator` is a key of `PRESETS`."""
+        preset = PRESETS[generator]
+        key = f"rbm/{preset}-{available}-seed{seed}"
+        flags = {"images": available // self.num_classes, "preset": preset, "epochs": epochs}
+        line = given(path=DATA, **flags, out=PurePosixPath(key), **self.common(seed))
+        return self.add(key, "train_rbm", line, {"generator": generator, "available": available, "seed": seed})
+
+    def generate(self, key, models, facts, sampler=None, **flags):
+        """Adds generated images.
+
+        Args:
+            key: folder of the images.
+            models: keys of the cells whose models make them.
+            facts: as in `add`; its seed is the cell's.
+            sampler: None for the models' prior, or a sampler that starts from the data's images, e.g. `"chain"`.
+            **flags: as in `train_vae`.
+        """
+        models, out = list(map(PurePosixPath, models)), ["-out", PurePosixPath(key)]
+        if sampler:
+            line = [*given(sampler=sampler, models=models, path=DATA, **flags), *out]
+        else:
+            line = [*given(models=models), *out, *given(**flags)]
+        return self.add(key, "generate", [*line, *given(**self.common(facts["seed"], images=False))], facts)
+
+    def train_cnn(self, key, images, protocol, seed, facts, **flags):
+        """Adds one classifier.
+
+        Args:
+            key: its run folder.
+            images: flags that say which classifier learns from which images: `limtr`, and what stands beside it.
+            protocol: `"fair"` or `"published"`. The thesis' own published arms set their own number of steps; every
+                other classifier, and chains with any, take `--steps`.
+            seed: of subset, weights and noise.
+            facts: as in `add`.
+            **flags: as in `train_vae`.
+        """
+        args, asked = self.args, {**images, **flags}
+        own_steps = protocol == "published" and asked.get("model") in (None, "thesis") and not asked.get("chain")
+        passed = {"limte": args.limte, "e": args.e, "b": getattr(args, "b", None), "precision": args.precision}
+        line = given(path=DATA, **images, protocol=protocol, **passed, **flags)
+        line += given(steps=None if own_steps else args.steps, out=PurePosixPath(key), **self.common(seed))
+        return self.add(key, "train_cnn", line, facts)
 
     def common(self, seed, images=True):
         """The flags that all scripts have; without `images` those of scripts that read no images."""
         args = self.args
         shape = {"size": args.size, "color": args.color} if images else {}
-        return given(**shape, seed=seed, devices=args.devices, deterministic=args.deterministic)
+        return {**shape, "seed": seed, "devices": args.devices, "deterministic": args.deterministic}
 
 
 def given(**flags):
     """Flags that were given, as a command line: `given(steps=500, e=None)` is `["--steps", 500]`."""
     line = []
     for name, value in flags.items():
-        flag = f"-{name}" if name in ("e", "b", "limte") else f"--{name}"
+        flag = f"-{name}" if name in SHORT else f"--{name.replace('_', '-')}"
         if value is True:
             line.append(flag)
-        elif value not in (None, False):
+        elif value is not None and value is not False:
             line += [flag, *value] if isinstance(value, list) else [flag, value]
     return line

@@ -125,6 +125,10 @@ class ArrayAlbum:
         """What `fingerprint` gives of all its images and the arrays."""
         return fingerprint(self.images, *arrays)
 
+    def digests(self):
+        """Lists a hash of each image; equal images have equal ones."""
+        return [_digest_of(image) for image in self.images]
+
 
 class Album:
     """Image files that are read when they are asked for, as `ArrayAlbum` gives them.
@@ -139,13 +143,14 @@ class Album:
     """
 
     def __init__(self, paths, size=None, color=None):
-        self.paths, self._reader = paths, Reader(paths, size, color)
+        self.paths, self._reader, self._digests = paths, Reader(paths, size, color), []
         for k, image in self._reader:
             if k == 0:
                 self.shape = (len(paths), *image.shape)
                 self._digest = hashlib.sha256(_header(np.dtype(np.uint8), self.shape))
             check_same_shape({paths[0]: self.shape[1:], paths[k]: image.shape})
             self._digest.update(image)
+            self._digests.append(_digest_of(image))
 
     def __len__(self):
         return len(self.paths)
@@ -157,6 +162,10 @@ class Album:
         """What `fingerprint` gives of all its images and the arrays."""
         return add_to_digest(self._digest.copy(), *arrays).hexdigest()
 
+    def digests(self):
+        """Lists a hash of each image; equal images have equal ones."""
+        return self._digests
+
 
 class BinaryAlbum:
     """Makes the images of another album binary: float32 of 0 and 1, 1 above half of full brightness.
@@ -166,12 +175,23 @@ class BinaryAlbum:
 
     def __init__(self, album):
         self.album, self.shape, self.fingerprint = album, album.shape, album.fingerprint
+        self.digests = album.digests
 
     def __len__(self):
         return len(self.album)
 
     def __getitem__(self, places):
         return (self.album[places] > 0.5).astype(np.float32)
+
+
+def count_shared(album, other):
+    """Counts the images of one album that another holds too, pixel for pixel."""
+    known = set(other.digests())
+    return sum(digest in known for digest in album.digests())
+
+
+def _digest_of(image):
+    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
 
 
 def fingerprint(*arrays):

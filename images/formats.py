@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import stat
+import warnings
 import zlib
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a file that cannot be decoded is reported once, by us
@@ -154,7 +155,8 @@ def _orientation(data):
     """The EXIF orientation of a JPEG, PNG or WebP, 1 (upright) to 8; 1 where none is readable."""
     word = b"eXIf" if _is_png(data) else b"Exif\0\0" if _is_jpeg(data) else b"EXIF" if data[8:12] == b"WEBP" else None
     if word and word in data:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged EXIF data, which is no more than no orientation
             return _open(data).getexif().get(EXIF_ORIENTATION, 1)
     return 1
 

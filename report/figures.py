@@ -5,9 +5,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from common import runs
-from grid import cells
 from images import albums, folders
+from report import results
 from report.parts import Figure
 from report.style import STYLE
 
@@ -28,14 +27,8 @@ def save_all(drawn, folder):
 
 def finished(root, kind):
     """The finished cells of a kind, e.g. `"gen"`, smallest first: dicts of their facts, `key` and `command`."""
-    found = []
-    paths = (root / "cells" / kind).glob("*.json")
-    for path in sorted(paths, key=lambda path: folders.natural_key(path.stem)):
-        key = f"{kind}/{path.stem}"
-        if cells.is_done(root, key):
-            record = runs.read_json(path)
-            found.append({**record["facts"], "key": key, "command": record["command"]})
-    return found
+    found = sorted(results.records(root, kind), key=lambda pair: folders.natural_key(pair[0]))
+    return [{**record["facts"], "key": key, "command": record["command"]} for key, record in found]
 
 
 def class_names(folder):

@@ -1,7 +1,7 @@
-"""What the figures share: sizes, looks, and words for seeds.
+"""Holds what the figures share: sizes, colours and markers, and seeds in words.
 
-Filled markers are obtained numbers, open ones published. A class or an arm has a colour and a marker of its own. Text
-is 8 points at a print width of 16 cm.
+Filled markers are obtained numbers, open markers published ones. Every class and every arm has its own colour and
+marker. Text is 8 points at a print width of 16 cm.
 """
 
 from matplotlib.ticker import FormatStrFormatter, NullLocator
@@ -23,13 +23,13 @@ LINE_LOOKS = tuple(zip([COLORS[k] for k in (0, 1, 2, 5, 9)], "o^v><", strict=Tru
 
 
 def listed(values):
-    """`[42, 43, 45]` as "42, 43 and 45"."""
+    """Writes numbers in words: `[42, 43, 45]` as "42, 43 and 45"."""
     *first, last = map(str, sorted(set(values)))
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def seeds(values):
-    """`[42, 43, 44]` as "seeds 42 to 44"."""
+    """Writes seeds in words: `[42, 43, 44]` as "seeds 42 to 44"."""
     low, high, count = min(values), max(values), len(set(values))
     if count == 1:
         return f"seed {low}"

@@ -1,5 +1,8 @@
 """Real images for the tests: scikit-learn's digits as class folders, small enough for two cores."""
 
+import contextlib
+import importlib
+import io
 import json
 import os
 import subprocess
@@ -23,6 +26,7 @@ from images import codec, sources
 TESTS = Path(__file__).resolve().parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"}
 ROOT = TESTS.parent
+GUARD = 3600  # seconds after which a wait is a deadlock: a loaded machine must not fail a test
 
 
 def write_digits(root, classes=(0, 1, 2), num_train=8, num_test=4, side=12):
@@ -47,12 +51,33 @@ def script():
 
     def run(name, *flags, **options):
         command = [sys.executable, str(ROOT / name), *map(str, flags)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)
+        return subprocess.run(command, capture_output=True, text=True, timeout=GUARD, **options)
 
     return run
 
 
-def wait_until(condition, seconds=60):
+def run_here(name, *flags):
+    """Runs a script in this process, where its libraries are loaded already: `run_here("generate.py", "--count", 3)`.
+
+    Gives a CompletedProcess, as `script` does, but its standard error lacks what the rooms log: pytest keeps that.
+    """
+    from common import cli
+
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", [name, *map(str, flags)])
+        try:
+            cli.run(importlib.import_module(Path(name).stem).main)
+        except SystemExit as ended:
+            status = ended.code or 0
+    return subprocess.CompletedProcess(flags, status, out.getvalue(), err.getvalue())
+
+
+def reproduce_here(*flags):
+    return run_here("reproduce.py", *flags)
+
+
+def wait_until(condition, seconds=GUARD):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -60,9 +85,12 @@ def wait_until(condition, seconds=60):
 
 
 @pytest.fixture
-def dask(tmp_path):
+def dask(tmp_path, monkeypatch):
     """A Dask scheduler and two workers, each with a disk of its own: (address, workers)."""
     pytest.importorskip("distributed")
+    from grid import cluster
+
+    monkeypatch.setattr(cluster, "TIMEOUT", GUARD)
     processes, address_file = [], tmp_path / "scheduler.json"
 
     def launch(command, *flags, cwd):

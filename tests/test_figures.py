@@ -11,7 +11,9 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import GUARD
 
+from experiments import thesis
 from experiments.thesis import figures
 from images import codec
 from report import results, statistics, style
@@ -135,7 +137,7 @@ def test_a_part_that_was_not_run_is_left_out(whole, tmp_path, kind):
 
 
 def test_an_empty_grid_has_no_figures(tmp_path):
-    assert figures.all_figures(tmp_path, results.collect(tmp_path), tmp_path / "figures") == []
+    assert figures.all_figures(tmp_path, results.collect(tmp_path, thesis.AXES), tmp_path / "figures") == []
 
 
 @pytest.mark.parametrize(
@@ -232,5 +234,5 @@ def test_published_numbers_of_a_published_grid_are_those_of_three_dimensions(tmp
 def test_figures_load_neither_keras_nor_a_window():
     unwanted = "{'keras', 'tensorflow', 'matplotlib.pyplot'}"
     code = f"import sys, experiments.thesis.figures; print({unwanted} & set(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=GUARD)
     assert run.stdout.strip() == "set()", run.stderr

@@ -4,15 +4,19 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from experiments import thesis
+import generate
+import train_cnn
+import train_vae
+from experiments import study, thesis
 from experiments.thesis.grid import Grid
+from grid import cost
 from grid.graph import given
 
 DIGITS = {str(digit): 150 for digit in range(10)}
 
 
 def cells_of(*flags, classes=DIGITS):
-    return Grid(thesis.parse_args(["--dataset", "digits", *flags]), classes).cells
+    return Grid(study.parse_args(thesis.STUDY, ["--dataset", "digits", *flags]), classes).cells
 
 
 def keys(cells, start=""):
@@ -142,10 +146,6 @@ def test_flags_pass_through_to_the_steps_that_have_them():
 
 
 def test_every_cells_command_line_is_one_that_its_script_takes():
-    import generate
-    import train_cnn
-    import train_vae
-
     scripts = {"train_vae": train_vae, "generate": generate, "train_cnn": train_cnn}
     arms = ["--arms", "cnn", "vae", "aug", "aug+vae", "vae-all", "--deterministic", "--size", "28", "28"]
     for cell in cells_of("--sizes", "50", "--latent", "2", "--seeds", "1", "--protocol", "both", *arms).values():
@@ -208,13 +208,44 @@ def test_chains_of_an_rbm_are_arms_of_their_own():
     cells = cells_of(*line.split())
     assert keys(cells, "rbm/") == ["rbm/bad-50-seed42", "rbm/good-50-seed42"]
     assert len(cells) == 2 + 2 * 2 * 2
-    cell = cells["classifiers/published-aug+chain-g-rbm-50-seed42"]
+    cell = cells["classifiers/published-aug+chain-g-rbm-binary-50-seed42"]
     assert flag(cell, "-chain") == PurePosixPath("rbm/good-50-seed42")
     assert (flag(cell, "--chain-length"), flag(cell, "--labels")) == (500, "y")
     assert "--aug" in cell.flags
     assert flag(cells["rbm/good-50-seed42"], "--images") == 5
 
 
+def test_with_chains_every_arm_is_trained_on_binary_images_too():
+    line = "--sizes 50 --seeds 1 --latent 3 --parts arms --arms cnn vae chain --models thesis fc1".split()
+    cells = cells_of(*line)
+    binary = {key for key, cell in cells.items() if "--binarise" in cell.flags}
+    assert binary == {
+        f"classifiers/fair-{name}-seed42"
+        for model in ("", "fc1-")
+        for name in (f"cnn-{model}binary-50", f"vae-{model}binary-50-latent3", f"chain-{model}b-rbm-binary-50")
+    }
+    facts = cells["classifiers/fair-cnn-fc1-binary-50-seed42"].facts
+    assert facts == {"arm": "cnn", "latent": None, "variant": "fc1-binary", "model": "fc1", "pixels": "binary"}
+    assert not any("chain" in cell.facts["arm"] for key, cell in cells.items() if "fair-" in key and key not in binary)
+    line.remove("chain")
+    without = cells_of(*line)
+    assert not any("--binarise" in cell.flags for cell in without.values())
+    assert without == {key: cell for key, cell in cells.items() if key not in binary and "rbm" not in key}
+
+
+def test_published_cells_of_other_classifiers_take_the_steps_and_cost_what_they_run():
+    line = "--sizes 50 --seeds 1 --parts arms --protocol both --models thesis fc1 --arms cnn chain --steps 700 -e 7"
+    for key, cell in cells_of(*line.split()).items():
+        if cell.script == "train_cnn":
+            own = key in ("classifiers/published-cnn-50-seed42", "classifiers/published-cnn-binary-50-seed42")
+            assert ("--steps" in cell.flags) == (not own), key
+            train_cnn.parse_args(cell.argv("grid"))
+    key = "classifiers/published-cnn-fc1-50-seed42"
+    few, many = (cells_of(*line.split(), "--steps", steps)[key].work for steps in ("700", "1400"))
+    assert many - few == pytest.approx(700 * (cost.FIT_STEP + 32 * cost.FIT["fc1"]))
+
+
 def test_given_leaves_out_what_was_not_given():
     assert given(steps=500, e=None, deterministic=False, size=[28, 28]) == ["--steps", 500, "--size", 28, 28]
     assert given(e=3, limte=-1, deterministic=True) == ["-e", 3, "-limte", -1, "--deterministic"]
+    assert given(bad=0, chain_length=500) == ["--bad", 0, "--chain-length", 500]

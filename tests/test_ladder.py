@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from cnn import ladder
+from cnn import ladder, recipes
 from cnn.ladder import Ladder
 from images import codec, sources
 
@@ -93,7 +93,7 @@ def by_hand(model, disturb):
 
 
 def test_costs_are_those_of_the_paper():
-    model = compiled(scramble(build()))
+    model = compiled(scramble(build()), run_eagerly=True)
     model.add_noise = lambda h: h + 0.3 * ops.sin(7 * h)  # noise that NumPy can repeat
     cross_entropy, costs = by_hand(model, lambda h: h + 0.3 * np.sin(7 * h))
     lateral, _, top = model.encode_noisy(*(model.flatten(x) for x in (LABELLED, UNLABELLED)))
@@ -121,7 +121,7 @@ def change(model, before):
 
 
 def train(model, steps=3, optimizer="sgd", **options):
-    compiled(model, optimizer, **options)
+    compiled(model, optimizer, run_eagerly=True, **options)  # three steps: sooner done than traced
     before = [numpy(weight) for weight in model.trainable_weights]
     for _ in range(steps):
         model.train_on_batch(pair(), LABELS)
@@ -218,7 +218,7 @@ def test_a_step_takes_all_unlabelled_images_where_there_are_few():
 
 
 def test_learning_rate_falls_to_nothing_over_the_last_third():
-    rates = [ladder.learning_rate(epoch, 9) for epoch in range(10)]
+    rates = [recipes.ladder_rate(epoch, 9) for epoch in range(10)]
     np.testing.assert_allclose(rates, [0.002] * 7 + [0.002 * 2 / 3, 0.002 / 3, 0], atol=1e-12)
 
 
@@ -233,7 +233,7 @@ def test_unlabelled_digits_make_it_better_than_its_supervised_part():
     accuracy = {}
     for denoising in (ladder.DENOISING, (0.0,)):
         model = build(0.3, denoising, (100, 50), (8, 8, 1), 10)
-        compiled(model, keras.optimizers.Adam(ladder.LEARNING_RATE))
+        compiled(model, keras.optimizers.Adam(recipes.LADDER_RATE))
         stream = ladder.batches(itertools.repeat(labelled), x_train, seed=0)
         for _ in range(200):
             model.train_on_batch(*next(stream))

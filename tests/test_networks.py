@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnn.models import build_thesis_cnn
+from cnn import thesis_cnn
 from vae_aug import conv, dense
 from vae_aug.autoencoder import build_autoencoder
 
@@ -94,8 +94,8 @@ def activations(model):
         (lambda: dense.build_decoder((28, 28, 1), 3), DENSE_DECODER, 202_512),
         (lambda: build_autoencoder((28, 28, 1)).get_layer("encoder"), AUTOENCODER_ENCODER, 25_120),
         (lambda: build_autoencoder((28, 28, 1)).get_layer("decoder"), AUTOENCODER_DECODER, 25_872),
-        (lambda: build_thesis_cnn((28, 28, 1), 10), CNN_GREY, 1_173_898),
-        (lambda: build_thesis_cnn((32, 32, 3), 100), CNN_RGB, 1_432_420),
+        (lambda: thesis_cnn.build((28, 28, 1), 10), CNN_GREY, 1_173_898),
+        (lambda: thesis_cnn.build((32, 32, 3), 100), CNN_RGB, 1_432_420),
     ],
     ids="conv-encoder conv-decoder dense-encoder dense-decoder ae-encoder ae-decoder cnn-grey cnn-rgb".split(),
 )
@@ -125,7 +125,7 @@ def test_decoder_is_relu_with_a_sigmoid_output(build):
 
 
 def test_cnn_is_relu_with_a_softmax_output_and_half_dropped_out():
-    model = build_thesis_cnn((8, 8, 1), 3)
+    model = thesis_cnn.build((8, 8, 1), 3)
     assert activations(model) == ["relu"] * 5 + ["softmax"]
     assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.5] * 3
 
@@ -201,11 +201,11 @@ def test_cnn_refuses_what_it_cannot_classify(image_shape, num_classes):
     with pytest.raises(
         ValueError, match=f"at least 4x4 pixels and 2 classes. Received: {height}x{width}, {num_classes}"
     ):
-        build_thesis_cnn(image_shape, num_classes)
+        thesis_cnn.build(image_shape, num_classes)
 
 
 def test_smallest_cnn_gives_probabilities():
-    probabilities = build_thesis_cnn((4, 4, 1), 2).predict(np.zeros((3, 4, 4, 1), np.float32), verbose=0)
+    probabilities = thesis_cnn.build((4, 4, 1), 2).predict(np.zeros((3, 4, 4, 1), np.float32), verbose=0)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
 
@@ -219,7 +219,7 @@ def mixed_bfloat16():
 
 @pytest.mark.usefixtures("mixed_bfloat16")
 def test_mixed_precision_keeps_probabilities_and_variables_in_float32():
-    model = build_thesis_cnn((8, 8, 1), 10)
+    model = thesis_cnn.build((8, 8, 1), 10)
     assert [layer.compute_dtype for layer in model.layers] == ["bfloat16"] * 11 + ["float32"]
     assert {variable.dtype for variable in model.weights} == {"float32"}
     probabilities = model(np.random.default_rng(0).random((5, 8, 8, 1), dtype=np.float32))

@@ -1,25 +1,60 @@
 """The four arms under the two protocols: their schedules, and what a classifier is fed because of them."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from cnn import injection, training
-from cnn.protocols import ARMS, Schedule, fair, name_arm, published
+from cnn.protocols import ARMS, Schedule, fair, name_arm, published, validated
 
 GENERATED = 1000
 REMARK = "as released: no generated image is used"
 
 
 @pytest.mark.parametrize(
-    ("generated", "augmented", "arm"),
-    [(None, False, "CNN"), ("gen", False, "VAE"), (None, True, "AUG"), ("gen", True, "AUG+VAE")],
+    ("joined", "augmented", "arm"),
+    [
+        ([], False, "CNN"),
+        (["VAE"], False, "VAE"),
+        ([], True, "AUG"),
+        (["VAE"], True, "AUG+VAE"),
+        (["LADDER"], 0, "LADDER"),
+    ],
 )
-def test_an_arm_is_named_by_what_joins_the_real_images(generated, augmented, arm):
-    assert name_arm(generated, augmented) == arm
+def test_an_arm_is_named_by_what_joins_the_real_images(joined, augmented, arm):
+    assert name_arm(joined, augmented) == arm
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs", "last"), [(3000, 60, None), (600, 12, None), (610, 13, 10), (3001, 61, 1), (20, 1, None)]
+)
+def test_a_page_lasts_fifty_steps_and_the_last_one_what_is_left(steps, epochs, last):
+    schedule = fair("VAE", steps=steps)
+    assert (schedule.epochs, schedule.last_steps, schedule.steps()) == (epochs, last, steps)
+    assert injection.num_used(schedule.epochs, schedule.page_size, 25_000) == 100 * epochs
+    assert schedule.steps(1) == min(50, steps)
+
+
+def test_validated_keeps_the_best_validation_accuracy_of_equal_steps_or_of_passes():
+    steps = validated("VAE", 150, steps=610, evaluate_every=5)
+    assert (steps.monitor, steps.patience, steps.steps(), steps.evaluate_every) == ("val_accuracy", None, 610, 5)
+    passes = validated("CNN", 70, 200)
+    assert (passes.epochs, passes.steps_per_epoch, passes.full_batches) == (200, 3, False)  # ceil(70 / 32)
+    assert passes.steps() == 600
+
+
+def test_a_run_is_told_from_another_by_what_decides_it_not_by_prose():
+    schedule = published("AUG+VAE", 50, 25_000)
+    assert schedule.remark
+    assert not {"remark", "last_steps", "evaluate_every"} & set(schedule.settings())
+    assert fair("CNN", steps=610).settings()["last_steps"] == 10
+
+
+def test_an_arm_that_was_never_published_is_refused():
+    with pytest.raises(ValueError, match="the thesis has no arm MIXUP"):
+        published("MIXUP", 50)
 
 
 @pytest.mark.parametrize(
@@ -128,15 +163,6 @@ def test_fair_takes_a_given_page_size(arm, page_size):
     assert fair(arm, page_size=7).page_size == page_size
 
 
-@pytest.mark.parametrize(
-    ("steps", "epochs", "steps_per_epoch"),
-    [(3000, 60, 50), (100, 50, 2), (6, 6, 1), (61, 1, 61), (62, 31, 2), (1, 1, 1)],
-)
-def test_fair_without_epochs_takes_the_most_up_to_60_that_divide_the_steps(steps, epochs, steps_per_epoch):
-    schedule = fair("CNN", epochs=None, steps=steps)
-    assert (schedule.epochs, schedule.steps_per_epoch) == (epochs, steps_per_epoch)
-
-
 @pytest.mark.parametrize(("steps", "epochs"), [(3000, 7), (10, 60)])
 def test_fair_refuses_epochs_that_do_not_divide_the_steps(steps, epochs):
     with pytest.raises(ValueError, match=f"{steps} steps cannot be laid out as {epochs} equal epochs.*-e.*--steps"):
@@ -144,17 +170,35 @@ def test_fair_refuses_epochs_that_do_not_divide_the_steps(steps, epochs):
 
 
 class FakeModel:
-    """Takes the batches that `fit` asks for and remembers their image numbers."""
+    """Takes the batches that `fit` asks for and remembers their image numbers; calls back as Keras does."""
 
-    def fit(self, batches, *, steps_per_epoch, epochs, callbacks, verbose, shuffle, **validation):
+    steps_per_execution, stop_training = 1, False
+
+    def __init__(self):
+        self.epochs, self.weights = [], None
+
+    def make_train_function(self, force):
+        assert force
+
+    def get_weights(self):
+        return len(self.epochs)
+
+    def set_weights(self, weights):
+        self.weights = weights
+
+    def fit(self, batches, *, steps_per_epoch, epochs, initial_epoch, callbacks, verbose, shuffle, **validation):
         self.validation, self.callbacks, self.shuffle = validation, callbacks, shuffle
-        self.epochs = [[next(batches) for _ in range(steps_per_epoch)] for _ in range(epochs)]
-        history = {"loss": [1.0] * epochs, "accuracy": [0.5] * epochs}
-        if validation:
-            # best in the second epoch, equally good in the third
-            history["val_loss"] = [1.0, 0.5, 0.5] + [2.0] * (epochs - 3)
-            history["val_accuracy"] = [0.1, 0.9, 0.9] + [0.2] * (epochs - 3)
-        return SimpleNamespace(history=history)
+        for callback in callbacks:
+            callback.set_model(self)
+            callback.on_train_begin()
+        for epoch in range(initial_epoch, epochs):
+            self.epochs.append([next(batches) for _ in range(steps_per_epoch)])
+            logs = {"loss": 1.0, "accuracy": 0.5}
+            if validation:  # best in the second epoch, equally good in the third
+                logs["val_loss"] = {0: 1.0, 1: 0.5, 2: 0.5}.get(epoch, 2.0)
+                logs["val_accuracy"] = {0: 0.1, 1: 0.9, 2: 0.9}.get(epoch, 0.2)
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, logs)
 
 
 def numbered(count, first):
@@ -208,7 +252,8 @@ def test_the_test_set_is_looked_at_only_where_it_picks_the_weights(schedule):
         assert model.validation == {}
         assert list(history) == ["epoch", "loss", "accuracy"]
     else:
-        assert model.validation["validation_data"] is test
+        np.testing.assert_array_equal(model.validation["validation_data"][0], test[0])
+        np.testing.assert_array_equal(model.validation["validation_data"][1], test[1])
         assert list(history) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
 
@@ -222,6 +267,7 @@ def test_weights_are_picked_as_the_protocol_says(schedule):
         assert kept == 6
         return
     assert kept == 2
+    assert model.weights == 2
     assert len(stops) == 1
     assert stops[0].restore_best_weights
     assert stops[0].monitor == ("val_accuracy" if "VAE" in schedule.arm else "val_loss")
@@ -231,6 +277,17 @@ def test_weights_are_picked_as_the_protocol_says(schedule):
         assert stops[0].patience >= schedule.epochs
     else:
         assert stops[0].patience == 10
+
+
+@pytest.mark.parametrize("monitor", [None, "val_accuracy"])
+def test_a_shorter_last_epoch_goes_on_with_the_same_stream(monitor):
+    schedule = replace(fair("VAE", steps=110), monitor=monitor)
+    model, _, (history, kept) = feed(schedule)
+    assert [len(steps) for steps in model.epochs] == [50, 50, 10]
+    pages = [{int(x) for images, _ in steps for x in images[:, 0, 0, 0] if x >= GENERATED} for steps in model.epochs]
+    assert [min(page) for page in pages] == [GENERATED, GENERATED + 100, GENERATED + 200]
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert kept == (2 if monitor else 3)
 
 
 def test_the_published_augvae_arm_never_sees_a_generated_image_and_the_fair_one_does():

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import GUARD
 from matplotlib.figure import Figure as Canvas
 
 from report import page
@@ -368,7 +369,7 @@ def findings(request, whole_page, tmp_path_factory):
         f"user-data-dir={folder}/user",
     ]
     command = [BROWSER, *(f"--{flag}" for flag in flags), "--dump-dom", (folder / "frames.html").as_uri()]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=120, encoding="utf-8")
+    found = subprocess.run(command, capture_output=True, text=True, timeout=GUARD, encoding="utf-8")
     match = re.search(r'<pre id="findings">(.+?)</pre>', found.stdout, re.S)
     assert match, found.stderr[-2000:]
     by_frame = json.loads(html.unescape(match[1]))

@@ -35,6 +35,38 @@ def test_runs_outside_a_grid_are_listed_too(tmp_path, capsys):
     assert "0.6000" in lines[1]
 
 
+def test_a_run_of_a_grid_without_its_record_is_not_counted_and_said_to_be_so(tmp_path, capsys):
+    write_classifier(tmp_path, "aug", 50, 42, 0.8)
+    key = write_classifier(tmp_path, "aug", 50, 42, 0.9, protocol="published", variant="by-accuracy")
+    (tmp_path / "cells" / f"{key}.json").unlink()
+    cut = write_classifier(tmp_path, "aug", 50, 43, 0.9)
+    (tmp_path / "cells" / f"{cut}.json").write_text('{"command": "pyth')
+    assert list(results.collect(tmp_path)["f1"]) == [0.8]
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{tmp_path}/classifiers: 2 not counted, without a record in {tmp_path}/cells/classifiers;")
+
+
+def test_axes_come_from_the_facts_and_their_kinds_from_the_study(tmp_path):
+    write_classifier(tmp_path, "cnn", 50, 42, 0.5, blur="strong", depth=3)
+    write_classifier(tmp_path, "cnn", 50, 43, 0.6)
+    frame = results.collect(tmp_path)
+    assert frame["depth"].dtype == "Int64"
+    assert list(frame["blur"]) == ["", "strong"]
+    assert "latent" not in frame  # of which no fact speaks
+    frame = results.collect(tmp_path, {"depth": None, "width": None, "colour": ""})
+    assert list(frame["depth"].isna()) == [False, True]
+    assert frame["width"].isna().all()
+    assert list(frame["colour"]) == ["", ""]
+    assert "blur" not in frame
+
+
+def test_arms_of_any_name_are_listed_after_the_first_four(tmp_path):
+    for arm in ("ladder", "aug+chain", "chain", "aug", "cnn", "mixup"):
+        write_classifier(tmp_path, arm, 50, 42, 0.5)
+    arms = list(results.collect(tmp_path)["arm"])
+    assert arms == ["CNN", "AUG", "CHAIN", "LADDER", "MIXUP", "AUG+CHAIN"]
+
+
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no finished runs in it"):
         results.main([str(tmp_path)])

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import GUARD, ROOT
 
 from common import runs
 
@@ -28,7 +28,7 @@ def partials(parent):
 
 def run_code(code, *arguments):
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=GUARD)
 
 
 @pytest.fixture

@@ -1,12 +1,7 @@
 """Seeds, precision and devices; and which module may import which."""
 
 import argparse
-import json
-import os
 import random
-import subprocess
-import sys
-import zlib
 from pathlib import Path
 
 import keras
@@ -121,74 +116,3 @@ def test_configure_sets_seeds_and_precision():
     assert np.random.random() == first  # noqa: NPY002
     with scope():  # one device: a context that does nothing
         assert keras.layers.Dense(1).dtype_policy.name == "float32"
-
-
-# Two logical CPU devices stand in for two GPUs. They have to be set before TensorFlow starts, so in a process each.
-
-TRAINING = """
-import json, sys
-from common import backend
-scope = backend.configure(seed=1, devices=sys.argv[1])
-import keras, numpy as np
-from cnn import injection, protocols, training
-
-def make_data(count, seed):
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(3, size=count)
-    images = rng.random((count, 4, 4, 1), dtype=np.float32) + labels[:, None, None, None].astype(np.float32) / 3
-    return images, np.eye(3, dtype=np.float32)[labels]
-
-found = {}
-for schedule in (
-    protocols.fair("VAE", epochs=4, steps=20, batch_size=8, page_size=12),
-    protocols.published("CNN", 20, epochs=4, batch_size=8),  # batches of 8, 8 and 4
-):
-    backend.set_seeds(1)
-    with scope():
-        dense = keras.layers.Dense(8, activation="relu"), keras.layers.Dense(3, activation="softmax")
-        model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), *dense])
-        training.compile_classifier(model)
-    batches = injection.batches(make_data(20, 0), make_data(40, 1), schedule, 7)
-    history, kept = training.train(model, batches, schedule, make_data(30, 2))
-    found[schedule.protocol] = {**history.to_dict("list"), "kept": [kept]}
-    found[schedule.protocol]["probabilities"] = model.predict(make_data(30, 2)[0], verbose=0).ravel().tolist()
-found["replicas"] = model.distribute_strategy.num_replicas_in_sync
-print(json.dumps(found))
-"""
-
-
-@pytest.fixture(scope="module")
-def trainings():
-    """What the same training finds on one device and on two; both processes run at once."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", TRAINING, devices],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for devices in ("cpu", "cpu:2")
-    ]
-    outputs = [process.communicate(timeout=240) for process in started]
-    assert [process.returncode for process in started] == [0, 0], outputs
-    return [json.loads(stdout.splitlines()[-1]) for stdout, _ in outputs]
-
-
-def test_two_devices_are_two_replicas(trainings):
-    assert [found["replicas"] for found in trainings] == [1, 2]
-
-
-@pytest.mark.parametrize("protocol", ["fair", "published"])
-def test_two_devices_learn_what_one_learns_from_the_same_batches(trainings, protocol):
-    one, two = (found[protocol] for found in trainings)
-    assert one.keys() == two.keys()
-    for name in one:
-        # float32 sums in another order: 1e-7 a step, with a margin
-        np.testing.assert_allclose(two[name], one[name], rtol=1e-4, err_msg=name)
-
-
-def test_a_seed_comes_of_any_folder_name_and_of_utf_8_as_ever():
-    assert backend.derive_seed(42, "größe") == zlib.crc32("42 größe".encode()) % 2**31
-    assert backend.derive_seed(42, os.fsdecode(b"gr\xf6")) == zlib.crc32(b"42 gr\xf6") % 2**31

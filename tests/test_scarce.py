@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from conftest import write_digits
 
-import scarce
+import arms.unlabelled
 import train_cnn
 import train_rbm
-from cnn import labelling, models
+from arms.arm import Reading
+from cnn import labelling, ladder, scarce_nets
 from common import backend
 from images import albums, codec
 from vae_aug import chains
@@ -20,7 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Please (import|use) `affine_transform`:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
-TINY = ["--steps", 4, "-e", 2, "-b", 6, "-limtr", 2, "-limte", -1]
+TINY = ["--steps", 2, "-e", 2, "-b", 6, "-limtr", 2, "-limte", -1]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def elsewhere(tmp_path, monkeypatch):
     """A folder of the test's own, and classifiers of the same kinds but fewer units."""
     monkeypatch.chdir(tmp_path)
     for name, widths in (("FC1", (20, 20)), ("FC2", (20, 15, 10, 10)), ("CONV1", ((4, 6, 8), (20, 20)))):
-        monkeypatch.setattr(models, name, widths)
+        monkeypatch.setattr(scarce_nets, name, widths)
 
 
 def argv_of(*flags):
@@ -85,12 +86,12 @@ def test_any_classifier_trains_with_any_of_the_arms(data, rbm, flags, arm, model
     flags = [{"rbm": rbm, "unlabelled": data / "train"}.get(flag, flag) for flag in flags]
     run(data, *flags)
     found = result()
-    assert (found["arm"], found["model"], found["steps"], found["protocol"]) == (arm, model, 4, "fair")
+    assert (found["arm"], found["model"], found["steps"], found["protocol"]) == (arm, model, 2, "fair")
     assert found["images"]["train"] == 6
     assert len(pd.read_csv("out/history.csv")) == 2
     assert found.get("unlabelled") == (24 if model == "ladder" else None)
     if "CHAIN" in arm:
-        drawn = 4 * 6 * labelling.STATES_PER_IMAGE
+        drawn = 2 * 6 * labelling.STATES_PER_IMAGE
         assert found["chain"]["drawn"] == drawn
         assert found["chain"]["used"] <= drawn
         assert (found["chain_length"], found["labels"]) == ((3, "y") if "AUG" in arm else (500, "n"))
@@ -154,7 +155,7 @@ def test_settings_of_earlier_runs_stay_as_they_were(data):
 def test_published_keeps_the_epoch_of_lowest_test_error_after_equal_steps(data, rbm):
     run(data, "--model", "fc1", "-chain", rbm, "--protocol", "published")
     found, history = result(), pd.read_csv("out/history.csv")
-    assert found["steps"] == 4
+    assert found["steps"] == 2
     assert found["epoch_kept"] == history["epoch"][history["val_accuracy"].idxmax()]
     assert found["scores"]["accuracy"] == pytest.approx(history["val_accuracy"].max(), abs=1e-6)
     assert found["remark"] == "assumed: the epoch with the lowest test error"
@@ -163,7 +164,7 @@ def test_published_keeps_the_epoch_of_lowest_test_error_after_equal_steps(data, 
 def test_unlabelled_images_are_a_flat_folder_or_n_a_class_whatever_their_class(data, flat):
     def count(*flags):
         args = train_cnn.parse_args(argv_of("-path", data, "--model", "ladder", "--unlabelled", *flags))
-        return len(scarce.read(args, (12, 12, 1)).unlabelled)
+        return len(arms.unlabelled.read(args, Reading("train", (12, 12, 1), None, ([], []))).images)
 
     assert [count(flat), count(flat, "--unlabelled-images", 5)] == [24, 5]
     assert count(data / "train", "--unlabelled-images", 3) == 9
@@ -173,13 +174,18 @@ def test_unlabelled_images_are_a_flat_folder_or_n_a_class_whatever_their_class(d
 
 def test_all_images_become_binary_and_it_is_said(data, monkeypatch, caplog):
     seen = []
-    original = scarce.join
-    monkeypatch.setattr(scarce, "join", lambda *given: (seen.append((given[4], given[2])), original(*given))[1])
+    original = ladder.batches
+
+    def watched(*given):
+        for batch, labels in original(*given):
+            seen.append(batch)
+            yield batch, labels
+
+    monkeypatch.setattr(ladder, "batches", watched)
     with caplog.at_level("INFO"):
         run(data, "--model", "ladder", "--unlabelled", data / "test", "--binarise")
-    images, extras = seen[0]
-    for part in (images, extras.unlabelled):
-        assert set(np.unique(part)) == {0, 255}
+    for batch in seen:
+        assert {*np.unique(batch["labelled"]), *np.unique(batch["unlabelled"])} == {0, 1}
     said = [message for message in caplog.messages if "grey levels binarised at 0.5" in message]
     assert len(said) == 3  # training, test and unlabelled images
 

@@ -8,7 +8,7 @@ import generate
 import train_cnn
 import train_rbm
 import train_vae
-from experiments import scarce
+from experiments import scarce, study
 from experiments.scarce.grid import Grid, vae_epochs
 
 DIGITS = {str(digit): 150 for digit in range(10)}
@@ -16,7 +16,7 @@ MNIST = dict.fromkeys(DIGITS, 5421)
 
 
 def cells_of(*flags, classes=MNIST):
-    return Grid(scarce.parse_args(["--dataset", "digits", *flags]), classes).cells
+    return Grid(study.parse_args(scarce.STUDY, ["--dataset", "digits", *flags]), classes).cells
 
 
 def keys(cells, start=""):
@@ -151,8 +151,8 @@ def test_a_vae_of_more_images_makes_fewer_passes():
 
 
 def test_quick_is_small_and_gives_way_to_flags():
-    args = scarce.parse_args(["--quick", "--seeds", "3"])
+    args = study.parse_args(scarce.STUDY, ["--quick", "--seeds", "3"])
     assert (args.dataset, args.scenario, args.models, args.seeds) == ("digits", [10], ["fc1"], 3)
-    args = scarce.parse_args([])
+    args = study.parse_args(scarce.STUDY, [])
     assert (args.dataset, args.scenario, args.chain_length, args.seeds) == ("mnist", [10, 100, 1000], [500, 1000], 5)
     assert args.parts == ["tables", "ladder", "figures"]

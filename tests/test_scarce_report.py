@@ -1,34 +1,25 @@
 """The scarce paper's command line, report and figures, from grids written by hand."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_digits
+from conftest import reproduce_here, write_digits
 from fake_grid import write_record, write_scarce
 
 from common import runs
-from experiments import scarce, thesis
+from experiments import scarce, study, thesis
 from experiments.scarce import figures
 from images import codec
 from report import results
 
-ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ["0", "1", "_2$"]
 
 
 def reproduce(*flags):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "reproduce.py"), "scarce", *map(str, flags)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    return reproduce_here("scarce", *flags)
 
 
 def add_cell(root, key, **facts):
@@ -81,8 +72,8 @@ def whole(tmp_path_factory):
         write_scarce(root, "fc1", 10, seed, 0.5)
         write_scarce(root, "fc1", 10, seed, 0.4, "b-rbm", 500, "y")
         write_scarce(root, "ladder", 10, seed, 0.45)
-    args = scarce.parse_args(["--dataset", "digits"])
-    grid = {"settings": scarce.settings(args), "data": {"dataset": "digits"}, "name": "digits"}
+    args = study.parse_args(scarce.STUDY, ["--dataset", "digits"])
+    grid = {"settings": study.settings(scarce.STUDY, args), "data": {"dataset": "digits"}, "name": "digits"}
     runs.write_json(root / "grid.json", grid)
     (root / "commands.txt").write_text("./reproduce.sh scarce --dataset digits\n")
     return root
@@ -111,7 +102,7 @@ def test_figures_whose_data_is_missing_are_left_out(tmp_path):
 
 
 def test_the_report_is_one_page_with_claims_tables_and_figures(whole, capsys):
-    scarce.main(["--report", "--out", str(whole)])
+    study.main(scarce.STUDY, ["--report", "--out", str(whole)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == f"Tables, figures and the page: {whole}/report/report.html"
     assert lines[0].split()[:5] == ["protocol", "arm", "model", "generator", "chain_length"]
@@ -130,12 +121,12 @@ def test_the_report_is_one_page_with_claims_tables_and_figures(whole, capsys):
 
 def test_a_folder_of_another_paper_is_refused(whole, tmp_path):
     with pytest.raises(ValueError, match="holds the grid of the paper 'scarce', not of 'thesis'"):
-        thesis.main(["--report", "--out", str(whole)])
+        study.main(thesis.STUDY, ["--report", "--out", str(whole)])
     with pytest.raises(ValueError, match="no grid's folder"):
-        scarce.main(["--report", "--out", str(tmp_path)])
+        study.main(scarce.STUDY, ["--report", "--out", str(tmp_path)])
     runs.write_json(tmp_path / "grid.json", {"settings": {"steps": None}, "data": {}, "name": "mnist"})
     with pytest.raises(ValueError, match="holds the grid of the paper 'thesis', not of 'scarce'"):
-        scarce.main(["--report", "--out", str(tmp_path)])
+        study.main(scarce.STUDY, ["--report", "--out", str(tmp_path)])
 
 
 def test_a_dry_run_leaves_nothing_behind(tmp_path):
@@ -172,7 +163,7 @@ def test_bad_input_ends_with_one_line(digits, tmp_path, flags, message):
 
 
 def test_scores_say_which_chains_they_come_from(whole):
-    frame = results.collect(whole)
+    frame = results.collect(whole, scarce.AXES)
     row = frame[frame["generator"] == "b-rbm"].iloc[0]
     assert (row["model"], row["chain_length"], row["labels"], row["available"]) == ("fc1", 500, "y", 100)
     assert row["error"] == 0.4

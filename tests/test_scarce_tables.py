@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from fake_grid import write_record, write_scarce
 
+from experiments import scarce
 from experiments.scarce import claims, tables
 from report import page, results, statistics
 from report.tables import has_numbers
@@ -78,7 +79,7 @@ def row_of(table, chains, states="", labels=""):
 
 
 def test_errors_stand_beside_the_published_ones(grid):
-    frame = results.collect(grid)
+    frame = results.collect(grid, scarce.AXES)
     table = tables.scenario(frame, 10)
     low, high = (100 * x for x in statistics.summary([0.50, 0.54, 0.61])[-2:])
     row = row_of(table, "none (baseline)")
@@ -97,11 +98,11 @@ def test_errors_stand_beside_the_published_ones(grid):
 
 
 def test_only_the_scenario_that_was_run_has_numbers(grid):
-    made = tables.all_tables(grid, results.collect(grid))
+    made = tables.all_tables(grid, results.collect(grid, scarce.AXES))
     assert [table.name for table in made if has_numbers(table)] == ["scarce-1", "scarce-4"]
     for table in made:
         page.write_table(table, grid / "tables")
-    empty = tables.all_tables(grid / "nothing", results.collect(grid / "nothing"))
+    empty = tables.all_tables(grid / "nothing", results.collect(grid / "nothing", scarce.AXES))
     assert [table.name for table in empty] == ["scarce-1", "scarce-2", "scarce-3", "scarce-4", "scarce-rbm"]
     assert not any(map(has_numbers, empty))
 
@@ -110,7 +111,7 @@ def test_what_the_paper_has_not_joins_its_tables(grid):
     write_scarce(grid, "thesis", 10, 42, 0.4, "g-rbm", 500, "y")
     write_scarce(grid, "fc1", 10, 42, 0.3, "b-rbm", 50, "n")
     write_scarce(grid, "fc2", 30, 42, 0.2)
-    made = {table.name: table for table in tables.all_tables(grid, results.collect(grid))}
+    made = {table.name: table for table in tables.all_tables(grid, results.collect(grid, scarce.AXES))}
     table = made["scarce-1"]
     row = row_of(table, "G-RBM", "500", "y")
     assert (row["the thesis' CNN", "published"], row["the thesis' CNN", "obtained, fair"]) == ("", "40.00 (1)")
@@ -126,7 +127,7 @@ def test_table_4_takes_the_setting_that_the_published_number_comes_from(grid):
     for length, error in ((500, 0.19), (1000, 0.18)):
         write_scarce(grid, "fc2", 100, 42, error, "b-rbm", length, "y", "published")
     write_scarce(grid, "fc2", 10, 42, 0.59)
-    frame = tables.ladder(results.collect(grid)).frame.set_index("labelled images")
+    frame = tables.ladder(results.collect(grid, scarce.AXES)).frame.set_index("labelled images")
     assert frame.loc[10, ("ladder network", "obtained, fair")] == "48.00 ± 0.00 (3) [48.00, 48.00], out"
     assert frame.loc[10, ("baseline (FC2)", "obtained, fair")] == "59.00 (1)"
     assert frame.loc[100, ("RBM chains (FC2)", "obtained, published")] == "18.00 (1)"
@@ -157,7 +158,7 @@ def pairs(root, gains, one=("b-rbm", 500, "y"), other=(), labelled=10, model="fc
 
 
 def verdicts(root):
-    return {claim.text: claim for claim in claims.judge(results.collect(root))}
+    return {claim.text: claim for claim in claims.judge(results.collect(root, scarce.AXES))}
 
 
 Y_BEATS_N = (
@@ -240,16 +241,16 @@ def test_deeper_against_shallower_at_100_labels(tmp_path):
 def test_protocols_are_judged_apart_and_nothing_run_is_said(tmp_path):
     pairs(tmp_path, [0.02] * 8, other=("b-rbm", 500, "n"))
     pairs(tmp_path, [-0.02] * 8, other=("b-rbm", 500, "n"), protocol="published")
-    found = [claim for claim in claims.judge(results.collect(tmp_path)) if claim.text == Y_BEATS_N]
+    found = [claim for claim in claims.judge(results.collect(tmp_path, scarce.AXES)) if claim.text == Y_BEATS_N]
     assert [(claim.protocol, claim.verdict) for claim in found] == [("fair", "holds"), ("published", "does not hold")]
     others = verdicts(tmp_path)
     assert others["Chains of the bad RBM beat chains of the VAE"].evidence == "not run"
-    assert claims.judge(results.collect(tmp_path / "nothing")) == []
+    assert claims.judge(results.collect(tmp_path / "nothing", scarce.AXES)) == []
 
 
 def test_the_lead_says_what_chains_did(tmp_path):
     pairs(tmp_path, [0.05, 0.07])
-    frame = results.collect(tmp_path)
+    frame = results.collect(tmp_path, scarce.AXES)
     assert claims.lead(frame) == [
         "Error in the fair protocol, lower being better: B-RBM y -6.0 points beside the baseline (2 pairs, 95 % "
         "interval -7.0 to -5.0)."

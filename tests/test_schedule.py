@@ -15,7 +15,7 @@ import time
 from pathlib import Path, PurePosixPath
 
 import pytest
-from conftest import ENVIRONMENT, TESTS, wait_until
+from conftest import ENVIRONMENT, GUARD, TESTS, wait_until
 
 from grid import cells, remote, schedule
 from grid.cells import Cell
@@ -163,7 +163,7 @@ def test_killed_at_three_random_moments_it_ends_with_the_same_numbers(tmp_path, 
         process.kill()
         process.wait()
     last = start(root, grid)
-    assert last.wait(60) == 0, last.stdout.read()
+    assert last.wait(GUARD) == 0, last.stdout.read()
     expected = {f"numbers/{k}": k for k in range(6)} | {f"sums/{k}": 101 + 2 * k for k in range(5)}
     assert numbers(root) == {**expected, "total/all": 525}
     assert not list(root.glob("*/.*partial*"))
@@ -172,11 +172,13 @@ def test_killed_at_three_random_moments_it_ends_with_the_same_numbers(tmp_path, 
 def test_two_runs_on_one_folder_take_turns(tmp_path):
     root, trace = tmp_path / "grid", tmp_path / "trace"
     root.mkdir()
-    first = start(root, chain(sleep=0.3, trace=trace))
+    grid = chain(wait_for=tmp_path / "go", trace=trace)
+    first = start(root, grid)
     assert first.stdout.readline() == "started\n"
-    second = start(root, chain(sleep=0.3, trace=trace))
+    second = start(root, grid)
     assert second.stdout.readline() == f"{root}: another run works on it (process {first.pid}); waiting for it\n"
-    assert first.wait(60) == second.wait(60) == 0
+    (tmp_path / "go").touch()
+    assert first.wait(GUARD) == second.wait(GUARD) == 0
     assert numbers(root) == CHAIN
     assert len(trace.read_text().splitlines()) == 8
 
@@ -184,10 +186,10 @@ def test_two_runs_on_one_folder_take_turns(tmp_path):
 def test_interrupted_it_ends_at_once_and_leaves_no_worker(tmp_path):
     root, trace = tmp_path / "grid", tmp_path / "trace"
     root.mkdir()
-    process = start(root, grid_of(toy("numbers/long", sleep=600, trace=trace)))
+    process = start(root, grid_of(toy("numbers/long", sleep=2 * GUARD, trace=trace)))
     worker = wait_for_worker(trace)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) != 0
+    assert process.wait(GUARD) != 0
     wait_until(lambda: not alive(worker))
 
 

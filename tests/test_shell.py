@@ -6,16 +6,36 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import reproduce_here
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize(
-    "flags",
-    [[], ["--slow"], ["--quick", "--out"], ["thesiss"], ["thesis", "--sizes", "55"], ["thesis", "--arms", "gan"]],
-)
-def test_reproduce_refuses_what_it_does_not_know_in_one_line(flags):
-    done = subprocess.run(["./reproduce.sh", *flags], cwd=ROOT, capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """reproduce.sh where all is set up: with this Python in place of its .venv, so that no test installs anything."""
+    folder = tmp_path_factory.mktemp("installed")
+    shutil.copy(ROOT / "reproduce.sh", folder)
+    (folder / "setup.sh").touch()
+    (folder / "reproduce.py").symlink_to(ROOT / "reproduce.py")
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("flags", [[], ["--slow"], ["--quick", "--out"], ["thesiss"]], ids=" ".join)
+def test_reproduce_sh_refuses_what_it_does_not_know_in_one_line(installed, flags):
+    done = subprocess.run(["./reproduce.sh", *flags], cwd=installed, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "reproduce" in done.stderr
+
+
+@pytest.mark.parametrize("flags", [["thesis", "--sizes", "55"], ["thesis", "--arms", "gan"]], ids=" ".join)
+def test_reproduce_refuses_what_a_paper_does_not_know_in_one_line(flags):
+    done = reproduce_here(*flags)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "reproduce" in done.stderr

@@ -67,7 +67,7 @@ def row_of(made, **where):
 
 
 def test_obtained_cells_have_mean_deviation_seeds_interval_and_a_verdict(grid):
-    row = row_of(tables.ciarp_2(results.collect(grid)), latent=3, size=50)
+    row = row_of(tables.ciarp_2(results.collect(grid, thesis.AXES)), latent=3, size=50)
     low, high = (100 * x for x in statistics.summary([0.70, 0.74, 0.81])[-2:])
     assert row["CNN", "published"] == "76.30"
     # By hand: the mean is 75, the deviations -5, -1 and 6, so the variance 62 / 2.
@@ -79,7 +79,7 @@ def test_obtained_cells_have_mean_deviation_seeds_interval_and_a_verdict(grid):
 
 
 def test_cells_that_were_not_run_are_empty(grid):
-    table = tables.ciarp_2(results.collect(grid))
+    table = tables.ciarp_2(results.collect(grid, thesis.AXES))
     assert has_numbers(table)
     row = row_of(table, latent=2, size=50)
     assert row["VAE", "obtained, fair"] == ""
@@ -95,7 +95,7 @@ def test_cells_that_were_not_run_are_empty(grid):
 def test_the_published_arm_without_generated_images_stands_in_every_latent_size(tmp_path):
     write_classifier(tmp_path, "aug+vae", 50, 42, 0.9, latent=2, protocol="published")
     write_classifier(tmp_path, "vae", 50, 42, 0.8, latent=2, protocol="published")
-    table = tables.ciarp_2(results.collect(tmp_path))
+    table = tables.ciarp_2(results.collect(tmp_path, thesis.AXES))
     for latent in (2, 3, 4, 8):
         row = row_of(table, latent=latent, size=50)
         assert row["AUG+VAE", "obtained, published"] == "90.00 (1)"
@@ -105,7 +105,7 @@ def test_the_published_arm_without_generated_images_stands_in_every_latent_size(
 def test_old_and_new_vae_are_what_each_table_says(tmp_path):
     for arm, latent, f1 in (("vae-all", 2, 0.1), ("vae", 2, 0.2), ("vae", 3, 0.3)):
         write_classifier(tmp_path, arm, 50, 42, f1, latent=latent)
-    frame = results.collect(tmp_path)
+    frame = results.collect(tmp_path, thesis.AXES)
     first, second = (row_of(tables.feeding(frame, number), metric="f1") for number in ("6.28", "6.33"))
     assert first["OLD VAE", "obtained, fair"] == "0.1000 (1)"
     assert first["NEW VAE", "obtained, fair"] == second["OLD VAE", "obtained, fair"] == "0.2000 (1)"
@@ -117,20 +117,30 @@ def test_old_and_new_vae_are_what_each_table_says(tmp_path):
 
 def test_variants_stay_out_of_the_arms_tables(grid):
     write_classifier(grid, "aug", 50, 45, 0.1, variant="bad0")
-    row = row_of(tables.ciarp_2(results.collect(grid)), latent=3, size=50)
+    row = row_of(tables.ciarp_2(results.collect(grid, thesis.AXES)), latent=3, size=50)
     assert row["AUG", "obtained, fair"].startswith("86.10 ± 0.00 (3)")
 
 
 def test_per_class_scores_come_from_the_confusion_matrices(tmp_path):
     write_classifier(tmp_path, "cnn", 50, 42, 0.7, confusion=[[3, 1], [2, 4]])
     write_classifier(tmp_path, "cnn", 50, 43, 0.7, confusion=[[4, 0], [0, 6]])
-    table = next(t for t in tables.per_class(tmp_path, results.collect(tmp_path)) if t.name == "thesis-6.2")
+    frame = results.collect(tmp_path, thesis.AXES)
+    table = next(table for table in tables.per_class(tmp_path, frame) if table.name == "thesis-6.2")
     row = row_of(table, **{"class": 0})
     assert row["precision", "published"] == "0.71"
     assert row["precision", "obtained, fair"] == "0.80 (2)"  # 3 / 5 and 1
     assert row["recall", "obtained, fair"] == "0.88 (2)"  # 3 / 4 and 1
     assert row["f1", "obtained, fair"] == "0.83 (2)"  # 6 / 9 and 1
     assert row_of(table, **{"class": 7})["f1", "obtained, fair"] == ""
+
+
+def test_per_class_tables_name_the_commands_of_both_protocols(tmp_path):
+    for protocol in ("fair", "published"):
+        write_classifier(tmp_path, "cnn", 50, 42, 0.7, protocol=protocol)
+    frame = results.collect(tmp_path, thesis.AXES)
+    table = next(table for table in tables.per_class(tmp_path, frame) if table.name == "thesis-6.2")
+    lines = [f"python train_cnn.py --out classifiers/{name}-cnn-50-seed42" for name in ("fair", "published")]
+    assert table.commands == lines
 
 
 def test_vae_loss_is_read_at_the_published_epochs(tmp_path):
@@ -141,7 +151,9 @@ def test_vae_loss_is_read_at_the_published_epochs(tmp_path):
         pd.DataFrame({"epoch": epochs, "loss": 0, "val_loss": 300.0 - epochs + shift}).to_csv(
             folder / "loss.csv", index=False
         )
-        write_record(tmp_path, f"vae-loss/50-seed{seed}", {}, f"python train_vae.py --seed {seed}")
+        write_record(
+            tmp_path, f"vae-loss/50-seed{seed}", {"images": 50, "seed": seed}, f"python train_vae.py --seed {seed}"
+        )
     table = tables.vae_loss(tmp_path)
     row = row_of(table, images=50)
     assert row["5 epochs", "published"] == "374.40"
@@ -153,7 +165,7 @@ def test_vae_loss_is_read_at_the_published_epochs(tmp_path):
 
 
 def test_an_empty_grid_makes_every_table_with_empty_cells(tmp_path):
-    frame = results.collect(tmp_path)
+    frame = results.collect(tmp_path, thesis.AXES)
     made = tables.all_tables(tmp_path, frame, {})
     names = [table.name for table in made]
     assert {"ciarp-2", "ciarp-3", "thesis-6.1", "thesis-6.38", "thesis-6.39"} < set(names)
@@ -166,16 +178,22 @@ def test_an_empty_grid_makes_every_table_with_empty_cells(tmp_path):
 
 
 def test_other_models_and_chains_have_a_table_beside_the_thesis(grid):
-    frame = results.collect(grid)
+    frame = results.collect(grid, thesis.AXES)
     assert more_models.all_tables(frame) == []
     write_classifier(grid, "cnn", 50, 42, 0.6, variant="fc1", model="fc1")
-    write_classifier(grid, "chain", 50, 42, 0.8, variant="b-rbm", generator="b-rbm")
-    more = results.collect(grid)
+    write_classifier(grid, "cnn", 50, 42, 0.5, variant="binary", pixels="binary")
+    write_classifier(grid, "chain", 50, 42, 0.8, variant="b-rbm-binary", generator="b-rbm", pixels="binary")
+    write_classifier(grid, "chain", 50, 42, 0.9, variant="b-rbm", generator="b-rbm")  # beside grey images: not shown
+    more = results.collect(grid, thesis.AXES)
     [table] = more_models.all_tables(more)
-    shown = {(row["classifier"], row["arm"], row["generator"]): row for row in table.frame.to_dict("records")}
-    assert shown["FC1", "CNN", ""]["obtained, fair"] == "60.00 (1)"
-    assert shown["the thesis' CNN", "CHAIN", "bad RBM"]["obtained, fair"] == "80.00 (1)"
-    assert shown["the thesis' CNN", "VAE", "VAE, 3D"]["obtained, fair"] == "85.00 (1)"
+    names = ["classifier", "pixels", "arm", "generator"]
+    shown = table.frame.set_index(names)["obtained, fair"]
+    assert shown["FC1", "as they are", "CNN", ""] == "60.00 (1)"
+    cnn = "the thesis' CNN"
+    assert shown[cnn, "binary", "CNN", ""] == "50.00 (1)"
+    assert shown[cnn, "binary", "CHAIN", "bad RBM"] == "80.00 (1)"
+    assert shown[cnn, "as they are", "VAE", "VAE, 3D"] == "85.00 (1)"
+    assert (cnn, "as they are", "CHAIN", "bad RBM") not in shown.index
     before, after = (tables.ciarp_2(rows).frame for rows in (frame, more))
     pd.testing.assert_frame_equal(before, after)
 
@@ -200,10 +218,19 @@ def test_selection_rules_are_read_off_the_same_trainings(tmp_path):
     curve = history([0.5, 0.6, 0.8], [0.80, 0.90, 0.85])
     write_classifier(tmp_path, "vae", 50, 42, 0.89, latent=3, protocol="published", history=curve)
     write_classifier(tmp_path, "vae", 50, 42, 0.75, latent=3)
-    frame = checks.selection_rules(tmp_path, results.collect(tmp_path)).frame
+    frame = checks.selection_rules(tmp_path, results.collect(tmp_path, thesis.AXES)).frame
     assert list(frame["CNN"]) == ["70.00 (1)", "70.00 (1)", "70.00 (1)", "65.00 (1)", ""]
     assert list(frame["VAE"]) == ["90.00 (1)", "80.00 (1)", "90.00 (1)", "85.00 (1)", "76.00 (1)"]
     assert list(frame["AUG"]) == [""] * 5
+
+
+def test_a_seed_with_several_latent_dimensions_counts_once(tmp_path):
+    for latent, f1 in ((2, 0.69), (3, 0.79)):
+        curve = history([1.0], [f1])
+        write_classifier(tmp_path, "vae", 50, 42, f1, latent=latent, protocol="published", history=curve)
+    write_classifier(tmp_path, "cnn", 50, 42, 0.6, protocol="published", variant="by-accuracy", history=curve)
+    frame = checks.selection_rules(tmp_path, results.collect(tmp_path, thesis.AXES)).frame
+    assert list(frame["VAE"]) == ["75.00 (1)", "74.00 (1)", "74.00 (1)", "74.00 (1)", ""]
 
 
 @pytest.mark.parametrize(("loss", "equal"), [(0.5, "yes"), (0.5000001, "no")])
@@ -211,6 +238,6 @@ def test_the_released_arm_is_compared_number_for_number(tmp_path, loss, equal):
     write_classifier(tmp_path, "aug+vae", 50, 42, 0.9, latent=3, protocol="published")
     write_classifier(tmp_path, "aug", 50, 42, 0.9, protocol="published", variant="by-accuracy", loss=loss)
     write_classifier(tmp_path, "aug", 50, 43, 0.9, protocol="published", variant="by-accuracy")
-    frame = checks.without_generated(tmp_path, results.collect(tmp_path)).frame
+    frame = checks.without_generated(tmp_path, results.collect(tmp_path, thesis.AXES)).frame
     assert list(frame["seed"]) == [42]
     assert list(frame["equal, confusion matrix included"]) == [equal]

@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import write_digits
+from conftest import reproduce_here, write_digits
 from fake_grid import write_classifier
 
-from experiments import thesis
+from experiments import study, thesis
 from grid import dataset
 from report import results
 
 ROOT = Path(__file__).resolve().parent.parent
-TINY = "--per-class --sizes 2 --latent 2 --seeds 1 --parts arms --steps 4 -e 2 --epochs 2 --count 3 --limte 3".split()
+TINY = "--per-class --sizes 2 --latent 2 --seeds 1 --parts arms --steps 2 -e 2 --epochs 2 --count 3 --limte 3".split()
 
 
 def line(*flags):
@@ -72,7 +72,7 @@ def test_arms_of_a_seed_shared_their_images(tiny):
 def test_run_again_it_does_nothing_and_says_the_same(tiny):
     digits, out, done = tiny
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*.json") if "report" not in path.parts}
-    again = run("-path", digits, *TINY, "--out", out)
+    again = reproduce_here("thesis", "-path", digits, *TINY, "--out", out)
     assert again.returncode == 0
     assert again.stdout == done.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -91,15 +91,17 @@ def test_one_process_after_another_gives_the_numbers_of_two_at_once(tiny, tmp_pa
 
 def test_a_grid_grows_but_does_not_change(tiny):
     digits, out, _ = tiny
-    preview = run("-path", digits, *TINY, "--seeds", "2", "--out", out, "--dry-run").stdout.splitlines()
+    preview = reproduce_here(
+        "thesis", "-path", digits, *TINY, "--seeds", "2", "--out", out, "--dry-run"
+    ).stdout.splitlines()
     assert sum(text.split()[0] == "done" for text in preview[:-1]) == 6
     assert preview[-1].startswith("12 cells: 6 done, 6 to run. About ")
-    changed = run("-path", digits, *TINY, "--steps", "8", "--out", out)
+    changed = reproduce_here("thesis", "-path", digits, *TINY, "--steps", "6", "--out", out)
     assert changed.returncode == 2
     assert changed.stderr.splitlines()[-1].endswith(
-        f"{out}: made with settings steps=4, now steps=8; give another --out or remove the folder"
+        f"{out}: made with settings steps=2, now steps=6; give another --out or remove the folder"
     )
-    other = run("--dataset", "digits", *TINY, "--out", out)
+    other = reproduce_here("thesis", "--dataset", "digits", *TINY, "--out", out)
     assert other.returncode == 2
     assert "made with data" in other.stderr
 
@@ -117,7 +119,7 @@ def test_a_failing_cell_is_reported_and_the_others_go_on(tmp_path):
 
 
 def test_a_dry_run_leaves_nothing_behind(digits, tmp_path):
-    done = run("-path", digits, *TINY, "--out", tmp_path / "grid", "--dry-run")
+    done = reproduce_here("thesis", "-path", digits, *TINY, "--out", tmp_path / "grid", "--dry-run")
     assert done.returncode == 0
     assert "GB of disk" in done.stdout
     assert not (tmp_path / "grid").exists()
@@ -135,7 +137,7 @@ def test_a_dry_run_leaves_nothing_behind(digits, tmp_path):
     ],
 )
 def test_bad_input_ends_with_one_line_and_nothing_half_written(digits, tmp_path, flags, message):
-    done = run("-path", digits, *flags, "--parts", "arms", "--out", tmp_path / "grid")
+    done = reproduce_here("thesis", "-path", digits, *flags, "--parts", "arms", "--out", tmp_path / "grid")
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
     assert not (tmp_path / "grid" / "classifiers").exists()
@@ -144,39 +146,41 @@ def test_bad_input_ends_with_one_line_and_nothing_half_written(digits, tmp_path,
 def test_a_folder_that_is_no_grid_is_left_alone(digits, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.doc").write_text("years of work")
-    done = run("-path", digits, *TINY, "--out", tmp_path / "mine")
+    done = reproduce_here("thesis", "-path", digits, *TINY, "--out", tmp_path / "mine")
     assert done.returncode == 2
     assert "exists and is no folder of a grid" in done.stderr
     assert {path.name for path in (tmp_path / "mine").iterdir() if path.name[0] != "."} == {"thesis.doc"}
-    done = run("-path", digits, *TINY, "--out", digits / "grid")
+    done = reproduce_here("thesis", "-path", digits, *TINY, "--out", digits / "grid")
     assert done.returncode == 2
     assert not (digits / "grid").exists()
 
 
 def test_quick_is_small_and_gives_way_to_flags():
-    args = thesis.parse_args(["--quick"])
-    assert (args.dataset, args.sizes, args.latent, args.seeds, args.steps) == ("digits", [50], [3], 1, 500)
-    args = thesis.parse_args(["--quick", "--steps", "20", "-path", "photographs", "--seeds", "3"])
+    args = study.parse_args(thesis.STUDY, ["--quick"])
+    assert (args.dataset, args.sizes, args.latent, args.seeds, args.steps) == ("digits", [50], [3], 1, 200)
+    args = study.parse_args(thesis.STUDY, ["--quick", "--steps", "20", "-path", "photographs", "--seeds", "3"])
     assert (args.dataset, args.path, args.steps, args.seeds, args.sizes) == (None, "photographs", 20, 3, [50])
-    args = thesis.parse_args([])
+    args = study.parse_args(thesis.STUDY, ["--quick", "--seeds", "10", "--limte", "700", "--out", "runs/thesis"])
+    assert (args.seeds, args.limte, args.out, args.steps) == (10, 700, "runs/thesis", 200)  # typed, though defaults
+    args = study.parse_args(thesis.STUDY, [])
     assert (args.dataset, args.sizes, args.latent, args.seeds) == ("mnist", [50, 100, 250, 500, 1000], [2, 3, 4, 8], 10)
     assert args.parts == ["arms", "checks", "vae-loss", "latent-spaces", "augmentation"]
 
 
 def test_classes_are_counted_before_anything_is_prepared(digits):
-    assert dataset.count_images(thesis.parse_args(["--dataset", "mnist"]))["5"] == 5421
-    counts = dataset.count_images(thesis.parse_args(["--dataset", "digits"]))
+    assert dataset.count_images(study.parse_args(thesis.STUDY, ["--dataset", "mnist"]))["5"] == 5421
+    counts = dataset.count_images(study.parse_args(thesis.STUDY, ["--dataset", "digits"]))
     assert sum(counts.values()) == 1797 - 292
-    assert "T-shirt_top" in dataset.count_images(thesis.parse_args(["--dataset", "fashion_mnist"]))
-    assert len(dataset.count_images(thesis.parse_args(["--dataset", "cifar100"]))) == 100
-    assert dataset.count_images(thesis.parse_args(["-path", str(digits)])) == {"0": 8, "1": 8, "2": 8}
+    assert "T-shirt_top" in dataset.count_images(study.parse_args(thesis.STUDY, ["--dataset", "fashion_mnist"]))
+    assert len(dataset.count_images(study.parse_args(thesis.STUDY, ["--dataset", "cifar100"]))) == 100
+    assert dataset.count_images(study.parse_args(thesis.STUDY, ["-path", str(digits)])) == {"0": 8, "1": 8, "2": 8}
 
 
 def test_the_lead_says_what_generated_images_gained(tmp_path):
     for seed, plain, with_images in ((42, 0.70, 0.72), (43, 0.74, 0.80)):
         write_classifier(tmp_path, "cnn", 50, seed, plain)
         write_classifier(tmp_path, "vae", 50, seed, with_images, latent=3)
-    frame = results.collect(tmp_path)
+    frame = results.collect(tmp_path, thesis.AXES)
     assert thesis.lead({"fair": frame}) == [
         "In the fair protocol generated images add +4.0 points of macro F1 to the plain CNN (2 pairs, 95 % interval "
         "+2.0 to +6.0)."

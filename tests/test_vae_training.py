@@ -202,6 +202,7 @@ def test_epochs_in_one_graph_lose_what_single_steps_lose(real, architecture):
     histories, weights = [], []
     for in_graph in (True, False):
         model = build(architecture, seed=5)
+        model.run_eagerly = not in_graph
         run_epochs = training.epochs_in_graph(model, backend.in_graph) if in_graph else training.run_step_by_step
         # 7 images in batches of 3, 3 and 1; 5 validation images in batches of 3 and 2
         parts = real[0][:7], real[0][7:12]

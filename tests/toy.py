@@ -15,6 +15,7 @@ def main(argv):
     parser.add_argument("--add", type=float, default=0)
     parser.add_argument("--needs", nargs="*", default=[])
     parser.add_argument("--sleep", type=float, default=0)
+    parser.add_argument("--wait-for", help="goes on only when this file is there")
     parser.add_argument("--trace", help="file that gets a line, with the process, each time this runs")
     parser.add_argument("--unless", help="fails unless this file is there")
     parser.add_argument("--die-unless", help="dies unless this file is there, which it makes; or always")
@@ -33,5 +34,7 @@ def main(argv):
             if args.die_unless != "always":
                 Path(args.die_unless).touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        while args.wait_for and not Path(args.wait_for).exists():
+            time.sleep(0.05)
         time.sleep(args.sleep)
         runs.write_json(folder / "number.json", total)

@@ -80,9 +80,11 @@ class Chains:
             raise ValueError(f"the model knows images {tuple(model.image_shape)}. Received: {tuple(starts.shape[1:])}")
         self.starts, self.length, self.thin, self.expectation = starts, length, thin, expectation
         self.labels = np.arange(len(starts))
-        # Few chains take many steps a call, in whose overhead they would drown; the steps divide the length.
+        # Few chains take many steps per call, in whose overhead they would drown. Where so many divide the length, they
+        # do; else the last call before a restart takes some steps more than are used.
         most = max(1, min(length, BLOCK // 2 // len(starts), 50))
-        self.num_steps = next(steps for steps in range(most, 0, -1) if length % steps == 0)
+        divisor = next(steps for steps in range(most, 0, -1) if length % steps == 0)
+        self.num_steps = divisor if 2 * divisor > most else most
         self._steps = Steps(model, self.num_steps, seed)
         self._done = 0  # steps since the starts
         self._states = starts  # where the chains stand
@@ -111,8 +113,9 @@ class Chains:
             states, expectations = self._steps.predict_on_batch(self._states[start : start + BLOCK])
             outputs.append((states[:, -1], expectations if self.expectation else states))
         last, images = (np.concatenate(part) for part in zip(*outputs, strict=True))
-        numbers = self._done + np.arange(1, self.num_steps + 1)
-        images = np.moveaxis(images, 1, 0)[numbers % self.thin == 0]  # (kept, num_starts, height, width, channels)
+        numbers = self._done + np.arange(1, min(self.num_steps, self.length - self._done) + 1)
+        images = np.moveaxis(images, 1, 0)[: len(numbers)]  # (steps, num_starts, height, width, channels)
+        images = images[numbers % self.thin == 0]
         rows = np.tile(np.arange(len(self.starts)), len(images))
         self._ready = images.reshape(-1, *self.starts.shape[1:]), rows
         self._done = int(numbers[-1]) % self.length

@@ -10,25 +10,19 @@ Example ./reproduce.sh scarce --scenario 10 --chain-length 500 --seeds 5 --parts
 """
 
 from common import cli
-from experiments import study
 from experiments.scarce import claims, figures, tables
 from experiments.scarce.grid import ALL_MODELS, GENERATORS, MODELS, PARTS, Grid
-from experiments.study import Paper, Report
-from grid.graph import FIRST_SEED
+from experiments.study import Report, Study
 
 QUICK = {
     "dataset": "digits",
     "scenario": [10],
     "models": ["fc1"],
     "chain_length": [500],
-    "seeds": 1,
-    "steps": 500,
-    "e": 10,
     "rbm_epochs": [50, 200],
     "epochs": 100,
-    "out": "runs/quick-scarce",
 }
-SHARED = ("steps", "e", "b", "limte", "epochs", "rbm_epochs", "precision", "deterministic", "size", "color")
+AXES = {"generator": "", "chain_length": None, "labels": "", "available": None}
 PROTOCOLS = {
     "fair": "Every classifier takes the same number of optimiser steps and keeps its last weights; the test set is "
     "looked at once, at the end.",
@@ -37,11 +31,7 @@ PROTOCOLS = {
 }
 
 
-def parse_args(argv=None):
-    parser = cli.ArgumentParser(__doc__)
-    parser.prog = "reproduce.sh scarce"
-    parser.add_argument("--quick", action="store_true", help="small defaults: digits, 10 labels, FC1, one seed")
-    study.add_source(parser)
+def add_arguments(parser, passed):
     parser.add_argument(
         "--scenario",
         nargs="+",
@@ -63,7 +53,6 @@ def parse_args(argv=None):
         default=["y", "n"],
         help="use the states that the classifier gives their start's label, or all",
     )
-    parser.add_argument("--seeds", type=cli.positive, default=5, help=f"how many, from {FIRST_SEED} on")
     parser.add_argument(
         "--parts",
         nargs="+",
@@ -71,9 +60,6 @@ def parse_args(argv=None):
         default=list(PARTS),
         help="tables: Tables 1 to 3; ladder: the ladder network of Table 4; figures: figs 1 to 4",
     )
-    parser.add_argument("--out", default="runs/scarce", help="folder of the grid (--quick: runs/quick-scarce)")
-    study.add_run(parser)
-    passed = study.add_passed_on(parser, limte=-1)
     passed.add_argument("-b", type=cli.positive, help="train_cnn.py: batch size")
     passed.add_argument("--epochs", type=cli.positive, help="train_vae.py (default: 1,000 to 1 by images)")
     passed.add_argument(
@@ -83,16 +69,10 @@ def parse_args(argv=None):
         metavar=("BAD", "GOOD"),
         help="train_rbm.py (default: as its presets)",
     )
-    return study.settle(parser, parser.parse_args(argv), QUICK)
-
-
-def settings(args):
-    """What all cells of one folder share; the grid may grow by everything else."""
-    return {"paper": "scarce", **{name: getattr(args, name) for name in SHARED}}
 
 
 def cells(args, classes):
-    """The grid's cells; `classes` are images a class."""
+    """The grid's cells; `classes` are images per class."""
     return Grid(args, classes).cells
 
 
@@ -104,12 +84,14 @@ def write_parts(root, frame, folder):
     return Report(headline, claims.judge(frame), made, drawn, PROTOCOLS)
 
 
-SCARCE = Paper("scarce", parse_args, settings, cells, write_parts, "binarised MNIST's")
-
-
-def main(argv=None):
-    study.main(SCARCE, argv)
-
-
-if __name__ == "__main__":
-    cli.run(main)
+STUDY = Study(
+    name="scarce",
+    about=__doc__,
+    data="binarised MNIST's",
+    add_arguments=add_arguments,
+    cells=cells,
+    report=write_parts,
+    axes=AXES,
+    quick=QUICK,
+    shared=("b", "epochs", "rbm_epochs"),
+)

@@ -7,8 +7,7 @@ leaves open about the grid is chosen here; what it leaves open about the models,
 
 from pathlib import PurePosixPath
 
-from grid import cost
-from grid.graph import DATA, FIRST_SEED, PRESETS, Graph, given
+from grid.graph import DATA, FIRST_SEED, PRESETS, Graph
 
 MODELS = ("fc1", "fc2", "conv1")
 ALL_MODELS = (*MODELS, "thesis")
@@ -26,7 +25,7 @@ def vae_epochs(num_images):
 
 
 class Grid(Graph):
-    """The cells; `args` is what `scarce.parse_args` returns."""
+    """The cells; `args` are the study's flags."""
 
     def __init__(self, args, classes):
         super().__init__(args, classes)
@@ -53,62 +52,40 @@ class Grid(Graph):
 
     def add_generator(self, generator, available, seed):
         """The model that learns so many images, -1 for all there are; returns its key."""
-        add = self.add_vae if generator == "vae" else self.add_rbm
-        return add(generator, available, seed)
+        if generator == "vae":
+            return self.add_vae(available, seed)
+        epochs = dict(zip(PRESETS, self.args.rbm_epochs or (None, None), strict=True))
+        return self.train_rbm(generator, available, seed, epochs[generator])
 
-    def add_rbm(self, generator, available, seed):
-        args, preset = self.args, PRESETS[generator]
-        key = f"rbm/{preset}-{available}-seed{seed}"
-        flags = ["-path", DATA, "--images", available // self.num_classes, "--preset", preset]
-        epochs = dict(zip(PRESETS.values(), args.rbm_epochs, strict=True))[preset] if args.rbm_epochs else None
-        flags += [*given(epochs=epochs), "--out", PurePosixPath(key), *self.common(seed)]
-        costs = cost.rbm(available, epochs or cost.RBM_EPOCHS[preset])
-        return self.add(key, "train_rbm", flags, ["data"], *costs, generator=generator, available=available, seed=seed)
-
-    def add_vae(self, generator, available, seed):
-        args, num = self.args, self.everything if available < 0 else available
-        key = f"vae/{'all' if available < 0 else available}-seed{seed}"
-        epochs = args.epochs or vae_epochs(num)
-        images = -1 if available < 0 else available // self.num_classes
-        flags = ["--joint", "--binarise", "--train-on-all", "-path", DATA, "--images", images, "--latent", LATENT]
-        flags += ["--objective", "elbo", "--epochs", epochs, "--out", PurePosixPath(key), *self.common(seed)]
-        costs = cost.joint_vae(num, epochs)
-        return self.add(key, "train_vae", flags, ["data"], *costs, generator=generator, available=num, seed=seed)
+    def add_vae(self, available, seed):
+        num = self.everything if available < 0 else available
+        kind = {"joint": True, "binarise": True, "train_on_all": True}
+        flags = {"images": -1 if available < 0 else available // self.num_classes, "latent": LATENT}
+        flags |= {"objective": "elbo", "epochs": self.args.epochs or vae_epochs(num)}
+        facts = {"generator": "vae", "available": num, "seed": seed}
+        return self.train_vae(f"vae/{'all' if available < 0 else available}-seed{seed}", kind, seed, facts, **flags)
 
     def add_classifier(self, protocol, model, labelled, seed, generator="", length=None, labels=""):
         """One classifier; without a generator the baseline."""
-        needs, chain, flags = ["data"], "", ["--model", model, "-limtr", self.scenarios[labelled]]
+        chain, flags = "", {}
         if generator:
-            needs.append(self.add_generator(generator, AVAILABLE * labelled, seed))
             chain = f"{generator}-chain{length}-{labels}"
-            flags += ["-chain", PurePosixPath(needs[-1]), "--chain-length", length, "--labels", labels]
+            made = self.add_generator(generator, AVAILABLE * labelled, seed)
+            flags = {"chain": PurePosixPath(made), "chain_length": length, "labels": labels}
         facts = {"model": model, "generator": generator, "chain_length": length, "labels": labels}
-        self.add_training(chain, flags, needs, protocol, labelled, seed, facts)
+        self.add_training(chain, flags, protocol, labelled, seed, facts)
 
     def add_ladder(self, protocol, labelled, seed):
         """The ladder network, whose unlabelled images are the available ones (Table 4), labels unseen."""
-        available = AVAILABLE * self.scenarios[labelled]
-        flags = ["--model", "ladder", "-limtr", self.scenarios[labelled], "--unlabelled", DATA / "train"]
-        flags += ["--unlabelled-images", available]
+        flags = {"unlabelled": DATA / "train", "unlabelled_images": AVAILABLE * self.scenarios[labelled]}
         facts = {"model": "ladder", "generator": "", "chain_length": None, "labels": ""}
-        self.add_training("", flags, ["data"], protocol, labelled, seed, facts)
+        self.add_training("", flags, protocol, labelled, seed, facts)
 
-    def add_training(self, chain, flags, needs, protocol, labelled, seed, facts):
-        args, model = self.args, facts["model"]
-        parts = filter(None, (protocol, model, str(labelled), chain, f"seed{seed}"))
-        key = f"classifiers/{'-'.join(parts)}"
-        line = ["-path", DATA, *flags, "--binarise", "--protocol", protocol]
-        line += given(limte=args.limte, e=args.e, b=args.b, precision=args.precision)
-        # Published, the thesis' CNN without chains goes by the thesis' protocol, which sets its own steps.
-        own_steps = (protocol, model, chain) == ("published", "thesis", "")
-        line += given(steps=None if own_steps else args.steps)
-        line += ["--out", PurePosixPath(key), *self.common(seed)]
-        looks = 1 if protocol == "fair" else args.e or 60
-        num_test = self.num_classes * (args.limte if args.limte > 0 else 1000)
-        chained = facts["generator"], facts["labels"]
-        costs = cost.scarce_classifier(model, args.steps or 3000, looks, num_test, args.precision, *chained)
-        facts |= {"labelled": labelled, "available": AVAILABLE * labelled}
-        self.add(key, "train_cnn", line, needs, *costs, **facts)
+    def add_training(self, chain, flags, protocol, labelled, seed, facts):
+        parts = filter(None, (protocol, facts["model"], str(labelled), chain, f"seed{seed}"))
+        images = {"model": facts["model"], "limtr": self.scenarios[labelled], **flags, "binarise": True}
+        facts = {**facts, "labelled": labelled, "available": AVAILABLE * labelled}
+        self.train_cnn(f"classifiers/{'-'.join(parts)}", images, protocol, seed, facts)
 
     def add_figures(self):
         """Figs 1 to 4: chains from the first seed's generators, and a VAE of all the images that there are."""
@@ -126,16 +103,13 @@ class Grid(Graph):
         name = "all" if available < 0 else available
         key = f"{kind}/{generator}-{name}{'-expectation' if expectation else ''}-seed{seed}"
         count, thin = (STRIP, 1) if kind == "strips" else (SHEET, THIN)
-        flags = ["--sampler", "chain", "-models", PurePosixPath(model), "-path", DATA, "--labelled", 1]
-        flags += ["--count", count, "--chain-length", count * thin, "--thin", thin, *given(expectation=expectation)]
-        flags += ["-out", PurePosixPath(key), *self.common(seed, images=False)]
+        flags = {"labelled": 1, "count": count, "chain_length": count * thin, "thin": thin, "expectation": expectation}
         facts = {"generator": generator, "available": num, "expectation": expectation, "seed": seed}
-        costs = cost.chains(self.num_classes, count * thin, generator)
-        self.add(key, "generate", flags, [model, "data"], *costs, **facts)
+        self.generate(key, [model], facts, sampler="chain", **flags)
 
 
 def per_class(args, classes):
-    """Labelled images a class: {labelled images in all: images a class}.
+    """Labelled images per class: {labelled images in all: images per class}.
 
     Raises:
         ValueError: a total is no multiple of the number of classes, or ten times as many are not there.

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from common import runs
 from experiments.scarce import published
 from experiments.scarce.grid import ALL_MODELS, AVAILABLE, GENERATORS
-from grid.cells import is_done
 from grid.graph import PRESETS
-from report import tables
+from report import results, tables
 from report.parts import Table
 
 NAMES = {"fc1": "FC1", "fc2": "FC2", "conv1": "CONV1", "thesis": "the thesis' CNN", "ladder": "ladder network"}
@@ -126,9 +124,8 @@ def ladder(frame):
 def convergence(root):
     """What the presets made of the RBMs: the last line of each one's monitors, means over the seeds."""
     root, rows, lines = Path(root), [], []
-    for path in sorted((root / "cells/rbm").glob("*.json")):
-        key, record = f"rbm/{path.stem}", runs.read_json(path)
-        if is_done(root, key) and (root / key / "monitors.csv").exists():
+    for key, record in results.records(root, "rbm"):
+        if (root / key / "monitors.csv").exists():
             last = pd.read_csv(root / key / "monitors.csv").iloc[-1]
             rows.append({**record["facts"], **last[["epoch", *MONITORS]]})
             lines.append(record["command"])

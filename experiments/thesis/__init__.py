@@ -10,46 +10,36 @@ Example ./reproduce.sh thesis --sizes 50 --latent 3 --seeds 5 --parts arms --pre
 """
 
 from common import cli
-from experiments import study
-from experiments.study import Paper, Report
+from experiments.study import Report, Study
 from experiments.thesis import claims, comparison, figures, more_models, tables
 from experiments.thesis.grid import ARMS, MODELS, PARTS, Grid
-from grid.graph import FIRST_SEED, PRESETS
+from grid.graph import PRESETS
 from report import statistics
 
-QUICK = {
-    "dataset": "digits",
-    "sizes": [50],
-    "latent": [3],
-    "seeds": 1,
-    "parts": ["arms"],
-    "steps": 500,
-    "e": 10,
-    "count": 500,
-    "limte": -1,
-    "out": "runs/quick",
+QUICK = {"dataset": "digits", "sizes": [50], "latent": [3], "parts": ["arms"], "count": 500, "limte": -1}
+AXES = {"generator": "", "chain_length": None, "labels": "", "pixels": "", "latent": None}
+PAIRS = (("VAE", "CNN", "the plain CNN"), ("AUG+VAE", "AUG", "classic augmentation"))
+PROTOCOLS = {
+    "fair": "Every arm takes the same number of optimiser steps and is fed what its name says; nothing is picked on "
+    "the test set, which is looked at once, at the end.",
+    "published": "As the released code does it: arms differ in steps, stop and pick their weights on the test set, and "
+    "AUG+VAE is fed no generated image.",
 }
 
-SHARED = ("steps", "e", "limte", "epochs", "count", "precision", "deterministic", "size", "color")
-PAIRS = (("VAE", "CNN", "the plain CNN"), ("AUG+VAE", "AUG", "classic augmentation"))
 
-
-def parse_args(argv=None):
-    parser = cli.ArgumentParser(__doc__)
-    parser.prog = "reproduce.sh thesis"
-    parser.add_argument("--quick", action="store_true", help="small defaults: digits, 50 images, one seed, 500 steps")
-    study.add_source(parser)
+def add_arguments(parser, passed):
     parser.add_argument(
         "--sizes", nargs="+", type=cli.positive, default=[50, 100, 250, 500, 1000], help="training images in all"
     )
-    parser.add_argument("--per-class", action="store_true", help="--sizes are images a class")
+    parser.add_argument("--per-class", action="store_true", help="--sizes are images per class")
     parser.add_argument("--latent", nargs="+", type=cli.positive, default=[2, 3, 4, 8], help="latent dimensions")
     parser.add_argument(
         "--arms",
         nargs="+",
         choices=ARMS,
         default=["cnn", "vae", "aug", "aug+vae"],
-        help="vae-all: all generated images at once (thesis 6.3); chain, aug+chain: Markov chains of an RBM",
+        help="vae-all: all generated images at once (thesis 6.3); chain, aug+chain: Markov chains of an RBM, whose "
+        "states are binary, so with them every arm is trained on binary images too",
     )
     parser.add_argument(
         "--models", nargs="+", choices=MODELS, default=["thesis"], help="train these classifiers in every arm"
@@ -57,7 +47,6 @@ def parse_args(argv=None):
     parser.add_argument(
         "--generators", nargs="+", choices=tuple(PRESETS), default=["b-rbm"], help="of the arms with chains"
     )
-    parser.add_argument("--seeds", type=cli.positive, default=10, help=f"how many, from {FIRST_SEED} on")
     parser.add_argument(
         "--parts",
         nargs="+",
@@ -69,21 +58,12 @@ def parse_args(argv=None):
     parser.add_argument(
         "--loss-images", nargs="+", type=cli.positive, default=[5, 50, 500, 5000], help="of vae-loss, of one class"
     )
-    parser.add_argument("--out", default="runs/thesis", help="folder of the grid (--quick: runs/quick)")
-    study.add_run(parser)
-    passed = study.add_passed_on(parser, limte=700)
     passed.add_argument("--epochs", type=cli.positive, help="train_vae.py (default: as the thesis, by size)")
-    passed.add_argument("--count", type=cli.positive, default=2500, help="generate.py: images a class")
-    return study.settle(parser, parser.parse_args(argv), QUICK)
-
-
-def settings(args):
-    """What all cells of one folder share: a grid may grow by seeds, sizes, latents, arms and parts, not by these."""
-    return {name: getattr(args, name) for name in SHARED}
+    passed.add_argument("--count", type=cli.positive, default=2500, help="generate.py: images per class")
 
 
 def cells(args, classes):
-    """The grid's cells; `classes` are images a class."""
+    """The grid's cells; `classes` are images per class."""
     first, most = next(iter(classes.items()))
     if "vae-loss" in args.parts and max(args.loss_images) > most:
         print(f"--loss-images: left out where there are more than the {most} training images of class {first}")
@@ -96,7 +76,7 @@ def write_parts(root, frame, folder):
     compared = {name: comparison.compare_arms(rows) for name, rows in by_protocol.items()}
     headline = {"title": "Does generated data help where images are scarce?", "lead": lead(by_protocol)}
     made = [*tables.all_tables(root, frame, compared), *more_models.all_tables(frame)]
-    return Report(headline, claims.judge(frame), made, figures.all_figures(root, frame, folder))
+    return Report(headline, claims.judge(frame), made, figures.all_figures(root, frame, folder), PROTOCOLS)
 
 
 def lead(by_protocol):
@@ -119,12 +99,15 @@ def lead(by_protocol):
     return sentences or ["No two arms can be compared yet."]
 
 
-THESIS = Paper("thesis", parse_args, settings, cells, write_parts, "MNIST's")
-
-
-def main(argv=None):
-    study.main(THESIS, argv)
-
-
-if __name__ == "__main__":
-    cli.run(main)
+STUDY = Study(
+    name="thesis",
+    about=__doc__,
+    data="MNIST's",
+    add_arguments=add_arguments,
+    cells=cells,
+    report=write_parts,
+    axes=AXES,
+    defaults={"seeds": 10, "limte": 700},
+    quick=QUICK,
+    shared=("epochs", "count"),
+)

@@ -4,12 +4,11 @@ Cells share what they can: the VAEs of one (size, latent, seed) serve both arms 
 protocols; CNN, AUG and the published AUG+VAE, which sees no generated image, are trained once for all latent sizes.
 """
 
+import itertools
 import math
 from pathlib import PurePosixPath
 
-from cnn import protocols
-from grid import cost
-from grid.graph import DATA, FIRST_SEED, PRESETS, Graph, given
+from grid.graph import FIRST_SEED, Graph
 
 ARMS = ("cnn", "vae", "aug", "aug+vae", "vae-all", "chain", "aug+chain")
 MODELS = ("thesis", "fc1", "fc2", "conv1")
@@ -22,7 +21,7 @@ TOGETHER = 5  # classes whose VAEs are one cell, so that workers share the VAEs 
 
 
 class Grid(Graph):
-    """The thesis' cells; `args` is what `thesis.parse_args` returns."""
+    """The thesis' cells; `args` are the study's flags."""
 
     def __init__(self, args, classes):
         super().__init__(args, classes)
@@ -52,107 +51,83 @@ class Grid(Graph):
 
     def add_arms(self, size, num, seed):
         # First what others wait for: with two workers, one that has only classifiers would leave the other behind.
-        for arm in sorted(self.args.arms, key=lambda arm: "vae" not in arm):
-            for protocol in self.protocols:
-                blind = (arm, protocol) == ("aug+vae", "published")
-                latents = self.args.latent[: 1 if blind else None] if "vae" in arm else (None,)
-                for model in self.args.models:
-                    for generator in self.args.generators if "chain" in arm else (None,):
-                        for latent in latents:
-                            self.add_classifier(arm, protocol, size, num, latent, seed, model, generator)
+        arms = sorted(self.args.arms, key=lambda arm: "vae" not in arm)
+        # An RBM's states are binary, and beside grey images they would differ in more than what they show. So chains
+        # join binary images alone, and every arm that they are compared with is trained on binary images too.
+        with_chains = any("chain" in arm for arm in arms)
+        for arm, protocol, model in itertools.product(arms, self.protocols, self.args.models):
+            blind = (arm, protocol) == ("aug+vae", "published")
+            latents = self.args.latent[: 1 if blind else None] if "vae" in arm else (None,)
+            generators = self.args.generators if "chain" in arm else (None,)
+            for generator, latent in itertools.product(generators, latents):
+                how = {"model": model, "generator": generator}
+                if not generator:
+                    self.add_classifier(arm, protocol, size, num, latent, seed, **how)
+                if with_chains:
+                    self.add_classifier(arm, protocol, size, num, latent, seed, **how, binary=True)
 
     def add_generator(self, size, num, latent, seed):
         """The VAEs of one (size, latent, seed) and their images; returns the key of the images."""
-        args, gen = self.args, f"gen/{size}-latent{latent}-seed{seed}"
         facts = {"size": size, "latent": latent, "seed": seed}
         models, shares = [], math.ceil(self.num_classes / TOGETHER)
         for share in range(1, shares + 1):
             part = f"-part{share}" if shares > 1 else ""
-            key = f"models/{size}-latent{latent}{part}-seed{seed}"
-            flags = ["--all", *given(part=f"{share}/{shares}" if part else None)]
-            flags += ["-path", DATA, "--images", num, "--latent", latent, *given(epochs=args.epochs)]
-            flags += ["--out", PurePosixPath(key), *self.common(seed)]
-            costs = cost.models(self.num_classes / shares, num, args.epochs or 350)
-            models.append(self.add(key, "train_vae", flags, ["data"], *costs, **facts))
-        flags = ["-models", *map(PurePosixPath, models), "-out", PurePosixPath(gen), "--count", args.count]
-        flags += self.common(seed, images=False)
-        costs = cost.generation(self.num_classes, args.count)
-        return self.add(gen, "generate", flags, models, *costs, **facts)
-
-    def add_rbm(self, generator, size, num, seed):
-        """One RBM of all classes; returns its key."""
-        key, preset = f"rbm/{PRESETS[generator]}-{size}-seed{seed}", PRESETS[generator]
-        flags = ["-path", DATA, "--images", num, "--preset", preset, "--out", PurePosixPath(key), *self.common(seed)]
-        costs = cost.rbm(size, cost.RBM_EPOCHS[preset])
-        return self.add(key, "train_rbm", flags, ["data"], *costs, generator=generator, available=size, seed=seed)
+            kind = {"all": True, "part": f"{share}/{shares}" if part else None}
+            flags = {"images": num, "latent": latent, "epochs": self.args.epochs}
+            models.append(self.train_vae(f"models/{size}-latent{latent}{part}-seed{seed}", kind, seed, facts, **flags))
+        return self.generate(f"gen/{size}-latent{latent}-seed{seed}", models, facts, count=self.args.count)
 
     def add_classifier(
-        self, arm, protocol, size, num, latent, seed, model="thesis", generator=None, select=None, bad=None
+        self,
+        arm,
+        protocol,
+        size,
+        num,
+        latent,
+        seed,
+        model="thesis",
+        generator=None,
+        binary=False,
+        select=None,
+        bad=None,
     ):
-        """One classifier of one arm; another model than the thesis', chains, `select` or `bad` make a variant of it."""
-        args, needs = self.args, ["data"]
-        flags = ["-path", DATA, "-limtr", num, "--protocol", protocol]
-        flags += given(limte=args.limte, e=args.e, precision=args.precision)
+        """One classifier of one arm; another model than the thesis', chains, binary images, `select` or `bad` make a
+        variant of it."""
+        other, flags = {}, {}  # what the thesis' own arms need not say
         if latent:
-            needs.append(self.add_generator(size, num, latent, seed))
-            flags += ["-vae", PurePosixPath(needs[-1])]
-        other = {}  # what the thesis' own arms need not say
+            flags["vae"] = PurePosixPath(self.add_generator(size, num, latent, seed))
         if generator:
-            needs.append(self.add_rbm(generator, size, num, seed))
-            flags += ["-chain", PurePosixPath(needs[-1]), "--chain-length", CHAIN_LENGTH, "--labels", LABELS]
+            flags["chain"] = PurePosixPath(self.train_rbm(generator, size, seed))
+            flags |= {"chain_length": CHAIN_LENGTH, "labels": LABELS}
             other = {"model": model, "generator": generator, "chain_length": CHAIN_LENGTH, "labels": LABELS}
         if model != "thesis":
-            flags += ["--model", model]
-            other["model"] = model
-        if arm == "vae-all":
-            flags += ["--injection", "all"]
-        if arm.startswith("aug"):
-            flags += ["--aug"] if bad is None else ["--bad", bad]
-        flags += given(steps=args.steps if protocol == "fair" else None, select=select)
-        changes = ["" if model == "thesis" else model, generator, select and f"by-{select}"]
+            flags["model"] = other["model"] = model
+        if binary:
+            flags["binarise"], other["pixels"] = True, "binary"
+        flags["injection"] = "all" if arm == "vae-all" else None
+        flags |= {"aug": arm.startswith("aug") and bad is None, "bad": bad, "select": select}
+        changes = ["" if model == "thesis" else model, generator, binary and "binary", select and f"by-{select}"]
         variant = "-".join(filter(None, [*changes, "" if bad is None else f"bad{bad}"]))
         blind = (arm, protocol) == ("aug+vae", "published")
         parts = [protocol, arm, variant, size, f"latent{latent}" if latent and not blind else "", f"seed{seed}"]
         key = f"classifiers/{'-'.join(str(part) for part in parts if part != '')}"
-        flags += ["--out", PurePosixPath(key), *self.common(seed)]
-        costs = self.cost_of_classifier(arm, protocol, size, select, model)
         facts = {"arm": arm, "latent": latent, "variant": variant, **other}
-        self.add(key, "train_cnn", flags, needs, *costs, **facts)
-
-    def cost_of_classifier(self, arm, protocol, size, select, model):
-        args = self.args
-        num_test = self.num_classes * (args.limte if args.limte > 0 else 200)
-        if model != "thesis":
-            looks = 1 if protocol == "fair" else args.e or 60
-            return cost.scarce_classifier(model, args.steps or 3000, looks, num_test, args.precision)
-        if protocol == "fair":
-            return cost.classifier(args.steps or 3000, 1, num_test, args.precision)
-        page = {"vae": protocols.PAGE_SIZES["VAE"], "vae-all": self.num_classes * args.count}.get(arm, 0)
-        stopped = {"cnn": 25, "aug": 25, "vae-all": 15}  # where the rule stopped them here, more or less
-        epochs = min(args.e or 60, stopped.get(arm, 60) if not select else 60)
-        steps = epochs * (size if arm.startswith("aug") else math.ceil((size + page) / 32))
-        return cost.classifier(steps, epochs + 1, num_test, args.precision)
+        self.train_cnn(key, {"limtr": num}, protocol, seed, facts, **flags)
 
     def add_joint(self, term, num):
         """One VAE for all classes, with a term of its loss or both."""
-        key = f"joint/{term}-seed{FIRST_SEED}"
-        epochs = self.args.epochs or JOINT_EPOCHS
-        flags = ["--joint", "-path", DATA, "--images", num, "--latent", 2, "--epochs", epochs, "--objective", term]
-        flags += ["--out", PurePosixPath(key), *self.common(FIRST_SEED)]
-        costs = cost.models(1, num * self.num_classes, epochs)
-        self.add(key, "train_vae", flags, ["data"], *costs, term=term)
+        flags = {"images": num, "latent": 2, "epochs": self.args.epochs or JOINT_EPOCHS, "objective": term}
+        self.train_vae(f"joint/{term}-seed{FIRST_SEED}", {"joint": True}, FIRST_SEED, {"term": term}, **flags)
 
     def add_loss(self, class_name, num, seed):
         """One VAE of one class, trained for long (thesis 6.2.1)."""
-        key = f"vae-loss/{num}-seed{seed}"
-        epochs = self.args.epochs or LOSS_EPOCHS
-        flags = ["--digit", class_name, "-path", DATA, "--images", num, "--latent", 2, "--epochs", epochs]
-        flags += ["--out", PurePosixPath(key), *self.common(seed)]
-        self.add(key, "train_vae", flags, ["data"], *cost.models(1, num, epochs), images=num, seed=seed)
+        flags = {"images": num, "latent": 2, "epochs": self.args.epochs or LOSS_EPOCHS}
+        facts = {"images": num, "seed": seed}
+        self.train_vae(f"vae-loss/{num}-seed{seed}", {"digit": class_name}, seed, facts, **flags)
 
 
 def per_class(args, classes):
-    """Training images a class: {images in all: images a class}.
+    """Training images per class: {images in all: images per class}.
 
     Raises:
         ValueError: a total is no multiple of the number of classes, or does not suit the data or a VAE.

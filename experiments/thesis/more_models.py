@@ -11,17 +11,19 @@ NAMES |= {"b-rbm": "bad RBM", "g-rbm": "good RBM"}
 
 def all_tables(frame):
     """A list of one table, or of none where there is nothing to show; `frame` is `results.collect` of the grid."""
-    others = frame[(frame["model"] != "thesis") | (frame["generator"] != "")]
+    others = frame[(frame["model"] != "thesis") | (frame["pixels"] != "")]
+    others = others[(others["generator"] == "") | (others["pixels"] == "binary")]
     if others.empty:
         return []
     own = frame[(frame["variant"] == "") & frame["size"].isin(others["size"])]
-    shown = pd.concat([own, others]).sort_values(["size", "model", "arm"])
+    shown = pd.concat([own, others]).sort_values(["size", "model", "pixels", "arm"])
     rows = []
     for key, group in shown.groupby(
-        ["size", "model", "arm", "injection", "generator", "latent"], observed=True, dropna=False
+        ["size", "model", "pixels", "arm", "injection", "generator", "latent"], observed=True, dropna=False
     ):
-        size, model, arm, injection, generator, latent = key
-        row = {"training images": f"{size:,}", "classifier": NAMES[model], "arm": arm}
+        size, model, pixels, arm, injection, generator, latent = key
+        row = {"training images": f"{size:,}", "classifier": NAMES[model], "pixels": pixels or "as they are"}
+        row["arm"] = arm
         row["generator"] = NAMES[generator] or ("" if pd.isna(latent) else f"VAE, {latent}D")
         row["generator"] += ", all at once" if injection == "all" else ""
         for protocol in tables.protocols_in(shown):
@@ -30,7 +32,9 @@ def all_tables(frame):
         rows.append(row)
     note = (
         "Macro F1 in percent: mean ± standard deviation (seeds) [95 % bootstrap interval of the mean]. Chains start "
-        "from the training images, which the RBM learned; a state is used if the classifier gives it its start's label."
+        "from the training images, which the RBM learned; a state is used if the classifier gives it its start's "
+        "label. Rows with binary pixels had all images binarised at half brightness, for training and test, generated "
+        "ones too: an RBM's states are binary, so arms with chains compare with these rows alone."
     )
     title = "The arms with other classifiers and generators"
     return [Table("more-models", title, "Beyond the thesis", pd.DataFrame(rows), note, list(shown["command"]))]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from common import runs
 from experiments.thesis import checks, published
-from grid.cells import record_path
+from report import results
 from report.parts import Table
 from report.tables import NOTE, as_row, as_text, beside, commands, protocols_in
 
@@ -173,11 +173,11 @@ def per_class(root, frame):
         wide = cells.pivot(index="class", columns="metric", values="value")[["precision", "recall", "f1"]]
         wide = wide.map("{:.2f}".format)
         wide.columns = pd.MultiIndex.from_product([wide.columns, ["published"]])
+        chosen = frame[(frame["variant"] == "") & (frame["size"] == size) & (frame["arm"] == method)]
+        if method == "VAE":
+            chosen = chosen[(chosen["injection"] == "all") & (chosen["latent"] == 2)]
         for protocol in protocols_in(frame):
-            rows = frame[(frame["protocol"] == protocol) & (frame["variant"] == "") & (frame["size"] == size)]
-            rows = rows[
-                (rows["arm"] == method) & ((method != "VAE") | ((rows["injection"] == "all") & (rows["latent"] == 2)))
-            ]
+            rows = chosen[chosen["protocol"] == protocol]
             found = [_by_class(root, key) for key in rows["key"]]
             for k, metric in enumerate(("precision", "recall", "f1")):
                 for name in wide.index:
@@ -189,7 +189,7 @@ def per_class(root, frame):
         title = f"{method} with {size} training images, by digit"
         source = f"Thesis, Table {number}, section {cells['section'].iloc[0]}"
         note = "Obtained: mean (seeds). An empty cell was not run."
-        tables.append(Table(f"thesis-{number}", title, source, wide, note, commands(rows)))
+        tables.append(Table(f"thesis-{number}", title, source, wide, note, list(chosen["command"])))
     return tables
 
 
@@ -207,15 +207,18 @@ def vae_loss(root):
     """Table 6.1: the validation loss of a VAE of one class, by epochs and images."""
     root, cells = Path(root), published.read("thesis_6.1")
     wide, tidy, lines = {}, [], []
-    folders = sorted(root.glob("vae-loss/*-seed*/*"))
-    histories = {folder: pd.read_csv(folder / "loss.csv") for folder in folders}
+    histories = [
+        (record, pd.read_csv(path))
+        for key, record in results.records(root, "vae-loss")
+        for path in sorted((root / key).glob("*/loss.csv"))
+    ]
     for _, cell in cells.iterrows():
         row = wide.setdefault(cell["images"], {})
         found = []
-        for folder, history in histories.items():
-            if folder.parent.name.startswith(f"{cell['images']}-seed"):
+        for record, history in histories:
+            if record["facts"]["images"] == cell["images"]:
                 found += list(history.loc[history["epoch"] == cell["epochs"], "val_loss"])
-                lines.append(runs.read_json(record_path(root, folder.parent.relative_to(root).as_posix()))["command"])
+                lines.append(record["command"])
         row[f"{cell['epochs']} epochs", "published"] = f"{cell['val_loss']:.2f}"
         row[f"{cell['epochs']} epochs", "obtained"] = as_text(found, cell["val_loss"], digits=2)
         facts = {name: cell[name] for name in ("table", "section", "images", "epochs")}
