@@ -135,6 +135,6 @@ def test_latents_and_pages_need_no_keras(file):
 
 
 def test_models_are_found_without_keras():
-    code = "import sys, common.saved; print({'keras', 'vae_aug'} & set(sys.modules))"
+    code = "import sys, common.saved, generate; print({'keras', 'vae_aug'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert run.stdout.strip() == "set()"
