@@ -149,6 +149,13 @@ def help_text(capsys, parse_args):
     return " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_texts_of_the_scripts_say_per_class(script, capsys):
+    shown = help_text(capsys, importlib.import_module(script).parse_args)
+    assert "--" in shown
+    assert [match[0] for match in PER_CLASS.finditer(shown)] == []
+
+
 @pytest.mark.parametrize("paper", STUDIES)
 def test_help_texts_of_the_papers_say_per_class(paper, capsys):
     shown = help_text(capsys, lambda argv: study.parse_args(study.load(paper), argv))
