@@ -1,51 +1,63 @@
-"""Writes new images of each class: from trained decoders, or from Markov chains that start at real images.
+"""Writes new images of each class to class folders, from a saved generator of any kind.
 
-Reads   <models>/<class>/: decoder.keras, latents.npz, config.json; for --sampler chain <models>/rbm.keras or
-        <models>/joint/vae.keras, and <path>/train/<class>/*.png
-Writes  <out>/<class>/1.png, 2.png, ... (8-bit PNG) and <out>/contact_sheet.png, ten images a class; for --sampler
-        chain <out>/strips.png: a row a class, the image it started from, then states along the chain
+Reads   <models>/<class>/: decoder.keras, latents.npz, config.json, or what else the generator's kind keeps; for
+        --sampler chain <models>/rbm.keras or <models>/joint/vae.keras, and <path>/train/<class>/*.png
+Writes  <out>/<class>/1.png, 2.png, ... (8-bit PNG) and <out>/contact_sheet.png, ten images of each class; for
+        --sampler chain <out>/strips.png: a row per class, the image it started from, then states along the chain
 
 Example python generate.py -models models -out gen
         25,000 images of ten classes in 17 s on 2 cores
+        python generate.py -models models -out gen --count 100 cat=400 dog=50
+        400 cats, 50 dogs, 100 of every other class
         python generate.py --sampler chain -models rbm -path data --labelled 1 --count 500
 """
 
-import hashlib
-from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
+
+# isort: split
+
+from argparse import ArgumentTypeError
+from typing import NamedTuple
 
 import numpy as np
 
-import generate_chains
-from common import backend, cli, plots, runs
-from images import codec, folders
-from vae_aug import sampling
+from common import backend, cli, drawing, plots, runs, saved
+from common.errors import BadInput, some
+from images import albums, codec, diversity, folders, selection
 
-BATCH_SIZE = 100  # small enough for the decoder's activations to stay in a processor's cache
-SETTINGS = ("architecture", "objective", "image_shape", "latent_dim", "seed")  # that all models must share
+RESERVED = ("config.json", "contact_sheet.png", "strips.png")  # files in <out>, which no class can be called
 
 
 def parse_args(argv=None):
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument(
-        "-models", "--models", nargs="+", default=["models"], help="folder of models that train_vae.py made, or several"
+        "-models", "--models", nargs="+", default=["models"], help="folder of a saved generator, or several of classes"
     )
     parser.add_argument("-out", "--out", default="gen", help="folder to make")
-    parser.add_argument("--count", type=cli.positive, default=2500, help="images a class")
+    parser.add_argument(
+        "--count",
+        "--images-per-class",
+        dest="count",
+        nargs="+",
+        type=count,
+        metavar="N|CLASS=N",
+        help="images of each class: a number for all classes, CLASS=N for one, or both (default: 2500)",
+    )
     parser.add_argument(
         "--sampler",
         choices=("uniform", "normal", "posterior", "chain"),
-        default="uniform",
         help="latents uniform in [-range, range] (as released), from N(0, 1), or around the training images; chain: "
-        "Markov chains from labelled images (Maronas 2018)",
+        "Markov chains from labelled images (Maronas 2018) (default: for VAEs uniform)",
     )
     parser.add_argument("--range", type=cli.positive_float, default=1.5, help="half the width of the uniform sampler")
     chain = parser.add_argument_group("--sampler chain")
     chain.add_argument("-path", "--path", help="class folders to start from, or a folder with train/ in it")
     chain.add_argument(
         "--labelled",
+        "--labelled-per-class",
+        dest="labelled",
         type=cli.limit,
-        help="images a class to start from, -1 for all; those that train_cnn.py -limtr draws (default: 1)",
+        help="images of each class to start from, -1 for all; those that train_cnn.py -limtr draws (default: 1)",
     )
     chain.add_argument(
         "--chain-length",
@@ -57,6 +69,7 @@ def parse_args(argv=None):
     chain.add_argument("--expectation", action="store_true", help="write E[x | h] as grey levels, not binary samples")
     backend.add_arguments(parser)
     args = parser.parse_args(argv)
+    args.count = args.count or [(None, 2500)]
     if args.sampler == "chain":
         if len(args.models) > 1:
             parser.error("-models: chains are of one model")
@@ -72,137 +85,173 @@ def parse_args(argv=None):
     return args
 
 
-def find_models(roots):
-    """The models of all folders: {class: (folder, settings)}, classes in natural order.
+def count(text):
+    """`"100"` as `(None, 100)`, `"cat=40"` as `("cat", 40)`."""
+    name, equals, number = text.rpartition("=")
+    try:
+        return name if equals else None, cli.positive(number)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"expected N or CLASS=N, N a whole number above 0, received {text!r}") from None
+
+
+def count_classes(given, class_names):
+    """How many images of each class `--count` asks for, in the order of the classes.
 
     Raises:
-        ValueError: there is none, one cannot be sampled, they do not go together, or a class has two.
+        BadInput: it names a class that is not there or one twice, or leaves one out.
     """
-    found = {}
-    for root in map(Path, roots):
-        for name, settings in read_models(root).items():
-            if name in found:
-                raise ValueError(f"{root / name}: {found[name][0]} is of the same class")
-            found[name] = root / name, settings
-    found = {name: found[name] for name in sorted(found, key=folders.natural_key)}
-    first, (_, wanted) = next(iter(found.items()))
-    for folder, settings in found.values():
-        for key in SETTINGS:
-            if settings[key] != wanted[key]:
-                raise ValueError(
-                    f"{folder}: {key} {settings[key]}, but class {first} has {wanted[key]}; "
-                    "models whose images are used together should share it"
-                )
-    return found
+    counts = dict(given)
+    if len(counts) < len(given):
+        raise BadInput("--count: says the number of a class, or of all classes, twice")
+    unknown = [name for name in counts if name is not None and name not in class_names]
+    if unknown:
+        raise BadInput(f"--count: no class {some(unknown)} (there are {some(class_names)})")
+    missing = [name for name in class_names if name not in counts]
+    if missing and None not in counts:
+        raise BadInput(f"--count: says nothing of class {some(missing)}; add a number for all other classes")
+    return [counts.get(name, counts.get(None)) for name in class_names]
 
 
-def read_models(root):
-    """The settings of the models of one folder: {class: settings}.
+class Job(NamedTuple):
+    """What is to be written, known before a back end is loaded."""
+
+    class_names: list
+    counts: list  # images of each class
+    settings: dict
+    data: dict  # fingerprints
+    make_source: object  # called without arguments, once the back end is configured
+    real_spreads: dict  # {class: spread of the images that the generator learned from}, where it is known
+    words: str = ""  # for the last line
+
+
+def plan(args):
+    """Finds the generator and settles what it is to draw."""
+    generator = saved.find_generator(args.models)
+    samplers = generator.kind.samplers
+    sampler = args.sampler or next(iter(samplers), None)
+    if sampler is not None and sampler not in samplers:
+        raise BadInput(f"--sampler {sampler}: {args.models[0]} takes {some(samplers) or 'no --sampler'}")
+    counts = count_classes(args.count, generator.class_names)
+    names = [folder.name for folder in generator.folders]
+    described = [{key: made[key] for key in generator.kind.shared} for made in generator.settings]
+    settings = {
+        "count": in_short(generator.class_names, counts),
+        "sampler": sampler,
+        "range": args.range if sampler == "uniform" else None,
+        "seed": args.seed,
+        "models": dict(zip(names, described, strict=True)),
+    }
+    options = saved.Options(
+        generator.class_names,
+        generator.settings[0],
+        lambda name: backend.derive_seed(args.seed, name),
+        sampler,
+        args.range,
+    )
+    return Job(
+        generator.class_names,
+        counts,
+        settings,
+        generator.fingerprints(),
+        lambda: generator.make_source(options),
+        {name: spread for made in generator.facts for name, spread in made.get("real_spreads", {}).items()},
+    )
+
+
+def in_short(class_names, counts):
+    """The counts as a run's settings have them: one number if all classes have it."""
+    return counts[0] if len(set(counts)) == 1 else dict(zip(class_names, counts, strict=True))
+
+
+def plan_chains(args):
+    """Finds the model, reads the images that chains start from, and settles what is to be drawn."""
+    model = saved.find(*args.models)
+    runs.refuse_overlap(args.out, args.path)
+    images, labels, class_names = read_starts(args, model)
+    counts = count_classes(args.count, class_names)
+    settings = {"count": in_short(class_names, counts)}
+    settings |= {name: getattr(args, name) for name in ("sampler", "labelled", "chain_length", "thin")}
+    settings |= {"expectation": args.expectation, "seed": args.seed, "classes": class_names}
+    options = saved.Options(
+        class_names,
+        model.settings,
+        lambda name: backend.derive_seed(args.seed, name),
+        labels=labels,
+        length=args.chain_length or max(counts) * args.thin,
+        thin=args.thin,
+        expectation=args.expectation,
+    )
+    kind = saved.KINDS["rbm"]._replace(files=(model.path.name,))
+
+    def with_starts():
+        return options._replace(starts=albums.binarise(images, args.path))
+
+    return Job(
+        class_names,
+        counts,
+        settings,
+        {"model": model.sha256, "starts": albums.fingerprint(images, labels)},
+        lambda: saved.make_source(kind, [model.path.parent], with_starts()),
+        model.facts.get("real_spreads", {}),
+        f", from {len(labels)} chains",
+    )
+
+
+def read_starts(args, model):
+    """The images that chains start from: uint8 `(num_starts, height, width, channels)`, labels, class names.
 
     Raises:
-        ValueError: there is none, or one cannot be sampled.
+        BadInput: a class has fewer than wanted, or the images are not such as the model knows.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise ValueError(f"{root}: no such folder")
-    if (root / "rbm.keras").exists():
-        raise ValueError(f"{root}: an RBM has no latents to draw; it generates with --sampler chain")
-    entries = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    settings = {}
-    for entry in sorted(entries, key=lambda entry: folders.natural_key(entry.name)):
-        config = runs.read_json(entry / "config.json")
-        try:
-            settings[entry.name] = {key: config["settings"][key] for key in SETTINGS}
-            architecture, classes = config["settings"]["architecture"], config["settings"]["classes"]
-        except (KeyError, TypeError):
-            raise ValueError(f"{entry}: not a model that train_vae.py made") from None
-        if architecture == "autoencoder":
-            raise ValueError(
-                f"{entry}: an autoencoder cannot be sampled, for nothing makes its codes follow a known "
-                "distribution (thesis 2.3.1); train a VAE, --architecture conv or dense"
-            )
-        if settings[entry.name]["objective"] in ("reconstruction", "kl"):
-            raise ValueError(
-                f"{entry}: trained with --objective {settings[entry.name]['objective']}, one term of a VAE's loss "
-                "alone; its latents do not follow N(0, 1), or mean nothing"
-            )
-        if classes != [entry.name]:
-            raise ValueError(
-                f"{entry}: a joint VAE of {len(classes)} classes cannot choose which class it draws, so its images "
-                "would have no label (thesis 6.2); train one a class, --all"
-            )
-    if not settings:
-        raise ValueError(f"{root}: no models in it (train_vae.py makes them)")
-    return settings
+    root = folders.training_root(args.path)
+    files = folders.list_images(root)
+    for name, paths in files.items():
+        if len(paths) < max(args.labelled, 1):
+            raise BadInput(f"--labelled {args.labelled}: {root / name} has {len(paths)} images")
+    chosen = selection.draw_subset(files, args.labelled, args.seed)
+    images, labels = albums.read_classes(chosen, model.settings["size"], model.settings["color"])
+    if list(images.shape[1:]) != model.settings["image_shape"]:
+        raise BadInput(
+            f"{root}: {codec.describe(images.shape[1:])}, but {model.path} learned from "
+            f"{codec.describe(model.settings['image_shape'])}"
+        )
+    return images, labels, list(chosen)
 
 
-def fingerprint(folder):
-    """SHA-256 of what one model's images are made from: a model trained anew is not taken for the old one."""
-    try:
-        with ZipFile(folder / "decoder.keras") as decoder:
-            weights = decoder.read("model.weights.h5")
-    except (BadZipFile, KeyError):
-        raise ValueError(f"{folder / 'decoder.keras'}: not a readable model") from None
-    return hashlib.sha256(weights + (folder / "latents.npz").read_bytes()).hexdigest()
-
-
-def draw_latents(args, folder, latent_dim, rng):
-    """The latents of one class, float32 `(count, latent_dim)`."""
-    if args.sampler == "uniform":
-        return sampling.uniform(args.count, latent_dim, rng, args.range)
-    if args.sampler == "normal":
-        return sampling.normal(args.count, latent_dim, rng)
-    try:
-        with np.load(folder / "latents.npz") as saved:
-            z_mean, z_std = saved["z_mean"], saved["z_std"]
-    except (ValueError, KeyError, BadZipFile):
-        raise ValueError(f"{folder / 'latents.npz'}: not readable") from None
-    return sampling.posterior(args.count, z_mean, z_std, rng)
+def check_names(class_names):
+    """Refuses class names that are also names of files beside the class folders."""
+    taken = [name for name in class_names if name in RESERVED]
+    if taken:
+        raise BadInput(f"class {taken[0]}: generated images lie beside a file of this name; rename the class")
 
 
 def main(argv=None):
     args = parse_args(argv)
     for root in args.models:
         runs.refuse_overlap(args.out, root)
-    if args.sampler == "chain":
-        generate_chains.run(args)
+    job = plan_chains(args) if args.sampler == "chain" else plan(args)
+    check_names(job.class_names)
+    words = f"{' or '.join(map(str, sorted(set(job.counts))))} images of each of {len(job.class_names)} classes"
+    if runs.finished(args.out, job.settings, job.data):
+        print(f"{args.out} is done already: {words}")
         return
-    models = find_models(args.models)
-    fingerprints = {name: fingerprint(folder) for name, (folder, _) in models.items()}
-    settings = {
-        "count": args.count,
-        "sampler": args.sampler,
-        "range": args.range if args.sampler == "uniform" else None,
-        "seed": args.seed,
-        "models": {name: model for name, (_, model) in models.items()},
-    }
-    if runs.finished(args.out, settings, fingerprints):
-        print(f"{args.out} is done already: {args.count} images of each of {len(models)} classes")
-        return
-
     backend.configure(args.seed, args.devices, args.deterministic)
-    import keras
-
-    shown, decoder = [], None
-    bar = cli.progress(total=args.count * len(models), unit="image")
-    with runs.writing(args.out, settings, fingerprints) as folder, codec.Writer() as write, bar:
-        for name, (place, model) in models.items():
-            bar.set_description(name)
-            path = place / "decoder.keras"
-            if decoder is None:
-                decoder = keras.saving.load_model(path, compile=False)
-            else:
-                decoder.load_weights(path)  # they are of one kind, so the traced graph stays
-            rng = np.random.default_rng(backend.derive_seed(args.seed, name))
-            z = draw_latents(args, place, model["latent_dim"], rng)
-            for start in range(0, args.count, BATCH_SIZE):
-                images = codec.to_uint8(decoder.predict_on_batch(z[start : start + BATCH_SIZE]))
-                write(folder / name, range(start + 1, start + 1 + len(images)), images)
-                bar.update(len(images))
-                if start == 0:
-                    shown.append(images[:10])
-        plots.contact_sheet(folder / "contact_sheet.png", np.concatenate(shown), columns=len(shown[0]))
-    print(f"{args.out}: {args.count} images of each of {len(models)} classes")
+    source, facts = job.make_source(), {}
+    bar = cli.progress(total=sum(job.counts), unit="image")
+    with runs.writing(args.out, job.settings, job.data, facts=facts) as folder, bar:
+        with codec.Writer() as write:
+            drawn = drawing.write_images(source, folder, job.class_names, job.counts, write, bar.update)
+        plots.contact_sheet(folder / "contact_sheet.png", drawn.sheet, len(drawn.sheet) // len(job.class_names))
+        if drawn.strips is not None:
+            plots.contact_sheet(folder / "strips.png", np.concatenate(drawn.strips), drawn.strips.shape[1])
+        spreads = job.real_spreads
+        facts["diversity"] = {
+            name: diversity.compare(found, spreads.get(name)) for name, found in drawn.measured.items()
+        }
+    print(f"{args.out}: {words}{job.words}")
+    collapsed = diversity.warning(facts["diversity"])
+    if collapsed:
+        print(f"{args.out}: {collapsed}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ Example python prepare_data.py --dataset digits --out data
         your own images, a tenth of those to train on set apart in <out>/validation/<class>/
 """
 
+import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
+
+# isort: split
+
 import hashlib
 from pathlib import Path
 

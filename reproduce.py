@@ -1,5 +1,9 @@
 """Runs a study's grid and writes its report: `python reproduce.py thesis --help`, or `--quick` for a small one."""
 
+import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
+
+# isort: split
+
 import sys
 
 from common import cli

@@ -7,13 +7,18 @@ Writes  <out>/: rbm.keras, monitors.csv, monitors.png, samples.png (under each h
 Example python train_rbm.py -path data --images 10 --out rbm
 """
 
+import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
+
+# isort: split
+
 import argparse
 
 import numpy as np
 import pandas as pd
 
 from common import backend, cli, plots, runs
-from images import albums, codec, folders, selection
+from common.errors import BadInput
+from images import albums, codec, diversity, folders, selection
 
 # The paper names neither hidden units, nor optimiser, nor how far a bad and a good RBM converge. Deviation 17: these
 # were chosen by looking at samples (fig. 3). After 200 updates a chain had forgotten its digit within ten steps; after
@@ -21,13 +26,23 @@ from images import albums, codec, folders, selection
 SHARED = {"hidden": 500, "k": 1, "learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.0002, "persistent": False}
 PRESETS = {"bad": {**SHARED, "epochs": 50}, "good": {**SHARED, "epochs": 300}}
 STEPS_PER_EPOCH = 10  # by default, whatever the number of images, so that a preset converges as far with any
+MOST_GIBBS_STEPS = 1000  # each is a part of the graph of an update
+MOST_CHAINS = 10_000  # persistent ones
+STEPS_MEASURED = 10  # of the chains whose ends are compared with real images
 MOST_WATCHED = 1000  # images of either part that the monitors look at
 
 
 def parse_args(argv=None):
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("-path", "--path", default="data", help="class folders, or a folder with train/ in it")
-    parser.add_argument("--images", type=cli.limit, default=10, help="images a class to learn from, -1 for all")
+    parser.add_argument(
+        "--images",
+        "--images-per-class",
+        dest="images",
+        type=cli.limit,
+        default=10,
+        help="images per class to learn from, -1 for all",
+    )
     parser.add_argument("--subset", metavar="FILE", help="use the images that this split.json or subset.json lists")
     parser.add_argument("--out", default="rbm", help="run folder to make")
     parser.add_argument(
@@ -40,18 +55,32 @@ def parse_args(argv=None):
         name: ", ".join(f"{preset} {flags[name]}" for preset, flags in PRESETS.items()) for name in PRESETS["bad"]
     }
     add = parser.add_argument
-    add("--hidden", type=cli.positive, help=f"hidden units (default: {values['hidden']})")
+    add(
+        "--hidden",
+        "--hidden-units",
+        dest="hidden",
+        type=cli.dimension,
+        help=f"hidden units (default: {values['hidden']})",
+    )
     add("--epochs", type=cli.positive, help=f"passes over the images (default: {values['epochs']})")
     add("--learning-rate", type=cli.positive_float, help=f"of gradient descent (default: {values['learning_rate']})")
     add("--momentum", type=cli.share, help=f"of gradient descent (default: {values['momentum']})")
     add("--weight-decay", type=cli.share, help=f"of the weights, not the biases (default: {values['weight_decay']})")
-    add("--k", type=cli.positive, help=f"Gibbs steps for each update (default: {values['k']})")
+    add(
+        "--k", "--gibbs-steps", dest="k", type=gibbs_steps, help=f"Gibbs steps for each update (default: {values['k']})"
+    )
     add(
         "--persistent",
         action=argparse.BooleanOptionalAction,
         help=f"chains go on from update to update, not from the data each time (default: {values['persistent']})",
     )
-    add("--batch", type=cli.positive, help="images an update, and persistent chains (default: a tenth of the images)")
+    add(
+        "--batch",
+        "--batch-size",
+        dest="batch",
+        type=cli.positive,
+        help="images per update, and persistent chains (default: a tenth of the images)",
+    )
     cli.add_image_arguments(parser)
     backend.add_arguments(parser)
     args = parser.parse_args(argv)
@@ -59,6 +88,9 @@ def parse_args(argv=None):
         if getattr(args, name) is None:
             setattr(args, name, value)
     return args
+
+
+gibbs_steps = cli.number(int, lambda n: 0 < n <= MOST_GIBBS_STEPS, f"a whole number from 1 to {MOST_GIBBS_STEPS}")
 
 
 def choose_files(args):
@@ -108,6 +140,20 @@ def save_pictures(folder, model, history, images, seed):
     plots.contact_sheet(folder / "samples.png", codec.to_uint8(np.concatenate(rows)), columns=min(10, len(starts)))
 
 
+def measure(model, images, labels, class_names, seed):
+    """How much images differ: of each class, and of chains of ten steps from images of all classes."""
+    from vae_aug import chains
+
+    learnt, starts = codec.to_uint8(images), spread(images, 50)
+    states, _ = chains.Chains(model, starts, STEPS_MEASURED, seed).next(len(starts) * STEPS_MEASURED)
+    drawn = diversity.Diversity(learnt)
+    drawn.add(codec.to_uint8(states[-len(starts) :]))
+    return {
+        "real_spreads": {name: diversity.spread(learnt[labels == k]) for k, name in enumerate(class_names)},
+        "diversity": {"of all classes": diversity.compare(drawn, diversity.spread(learnt))},
+    }
+
+
 def main(argv=None):
     args = parse_args(argv)
     runs.refuse_overlap(args.out, args.path)
@@ -123,6 +169,8 @@ def main(argv=None):
         "seed": args.seed,
         "deterministic": args.deterministic,
     }
+    if args.persistent and settings["batch"] > max(MOST_CHAINS, len(images)):
+        raise BadInput(f"--batch {args.batch}: that many persistent chains; at most {MOST_CHAINS:,} are kept")
     data = {"images": albums.fingerprint(images, labels), "heldout": albums.fingerprint(watched)}
     if runs.finished(args.out, settings, data):
         print(f"{args.out} is done already")
@@ -145,7 +193,11 @@ def main(argv=None):
         settings["batch"] if args.persistent else 0,
         seed,
     )
-    with runs.writing(args.out, settings, data) as folder, cli.progress(total=args.epochs, unit="epoch") as bar:
+    facts = {"kind": "rbm"}
+    with (
+        runs.writing(args.out, settings, data, facts=facts) as folder,
+        cli.progress(total=args.epochs, unit="epoch") as bar,
+    ):
         history = rbm_training.train(
             model, images, spread(watched, MOST_WATCHED), args.epochs, seed, settings["batch"], bar.update
         )
@@ -154,11 +206,15 @@ def main(argv=None):
         history.to_csv(folder / "monitors.csv", index=False)
         selection.save_list(folder / "split.json", subset=chosen, heldout=heldout)
         save_pictures(folder, model, history, watched if len(watched) else images, seed)
+        facts |= measure(model, images, labels, list(chosen), seed)
     last = history.iloc[-1]
     print(
         f"{args.out}: reconstruction error {last['reconstruction_error']:.4f} a pixel, "
         f"free-energy gap {last['free_energy_gap']:.2f} nats, {len(images)} images"
     )
+    collapsed = diversity.warning(facts["diversity"])
+    if collapsed:
+        print(f"{args.out}: {collapsed}")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,21 @@
-"""Trains a variational autoencoder on a few images of one class, or one on each of several classes.
+"""Trains a variational autoencoder (VAE) on a few images of one class, or one VAE per class.
 
 Reads   <path>/train/<class>/*.png (or <path>/<class>/*.png)
 Writes  <out>/<class>/: vae.keras, encoder.keras, decoder.keras, loss.csv, loss.png, split.json (which images),
         latents.npz, samples.png, reconstructions.png; for 2 or 3 latent dimensions latent.png, for 2 also sweep.png
 
 Example python train_vae.py --digit 3 --latent 3
-        one VAE on 5 images of the digit 3, 200 epochs: 12 s on 2 cores
+        one VAE on 5 images of the digit 3, 200 epochs: 12 s on 2 cores; the images are those of
+        python prepare_data.py --dataset mnist --out data
         python train_vae.py --all -path data/mnist --images 5 --latent 3
         ten VAEs: 60 s on 2 cores; with --part 1/2 the first half of them
         python train_vae.py --joint --binarise --train-on-all --images 10 --latent 20 --objective elbo --out vae-binary
         one VAE of binary images, for generate.py --sampler chain
 """
+
+import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
+
+# isort: split
 
 import math
 from argparse import ArgumentTypeError
@@ -21,7 +26,8 @@ import pandas as pd
 
 import generate
 from common import backend, cli, plots, runs
-from images import albums, codec, folders, selection, splits
+from common.errors import BadInput, some
+from images import albums, codec, diversity, folders, selection, splits
 
 JOINT = "joint"
 VALIDATION = 0.16  # share of a class' images that validate (thesis 4.2.1)
@@ -36,9 +42,20 @@ def parse_args(argv=None):
     which.add_argument("--joint", action="store_true", help="one model for all classes together (thesis 6.2)")
     parser.add_argument("--part", type=share_of, metavar="K/N", help="with --all: the K-th of N shares of the classes")
     parser.add_argument("-path", "--path", default="data", help="class folders, or a folder with train/ in it")
-    parser.add_argument("--latent", type=cli.positive, help="latent dimensions (default: 3; autoencoder: 32)")
     parser.add_argument(
-        "--images", type=cli.limit, default=5, help="images a class, -1 for all; 16 %% of them validate"
+        "--latent",
+        "--latent-dim",
+        dest="latent",
+        type=cli.dimension,
+        help="size of the latent space (default: 3; autoencoder: 32)",
+    )
+    parser.add_argument(
+        "--images",
+        "--images-per-class",
+        dest="images",
+        type=cli.limit,
+        default=5,
+        help="images per class, -1 for all; 16 %% of them validate",
     )
     parser.add_argument(
         "--train-on-all", action="store_true", help="learn from all of --images; the next in the same order validate"
@@ -53,9 +70,19 @@ def parse_args(argv=None):
         default="thesis",
         help="as released, the evidence lower bound, or one of its terms alone (thesis figs 2.3.3, 2.4.5)",
     )
-    parser.add_argument("--out", default="models", help="folder of models, one folder a class")
-    parser.add_argument("--gen", metavar="DIR", help="write new images to DIR too, as generate.py does")
-    parser.add_argument("--count", type=cli.positive, help="images a class in DIR (default: 2500)")
+    parser.add_argument("--out", default="models", help="folder of models, one folder per class")
+    parser.add_argument(
+        "--gen", "--generated", dest="gen", metavar="DIR", help="write new images to DIR too, as generate.py does"
+    )
+    parser.add_argument(
+        "--count",
+        "--generated-per-class",
+        dest="count",
+        nargs="+",
+        type=generate.count,
+        metavar="N|CLASS=N",
+        help="images of each class in DIR, as generate.py --count takes them (default: 2500)",
+    )
     cli.add_image_arguments(parser)
     backend.add_arguments(parser)
     args = parser.parse_args(argv)
@@ -85,26 +112,30 @@ def choose_files(args):
     files = folders.list_images(root)
     if args.class_name is not None:
         if args.class_name not in files:
-            raise ValueError(f"--digit {args.class_name}: no such class in {root} (there are {', '.join(files)})")
+            raise BadInput(f"--digit {args.class_name}: no such class in {root} (there are {some(files)})")
         files = {args.class_name: files[args.class_name]}
     if args.part:
         which, shares = args.part
         if shares > len(files):
-            raise ValueError(f"--part {which}/{shares}: {root} has {len(files)} classes")
+            raise BadInput(f"--part {which}/{shares}: {root} has {len(files)} classes")
         files = {name: files[name] for name in np.array_split(list(files), shares)[which - 1].tolist()}
     if args.subset:
         chosen = selection.load_list(args.subset, files, "subset")
         for name, paths in chosen.items():
             if len(paths) < fewest:
-                raise ValueError(f"{args.subset}: 1 image of class {name!r}, at least 2 are needed")
+                raise BadInput(f"{args.subset}: 1 image of class {name!r}, at least 2 are needed")
     else:
         selection.check_enough(files, args.images, fewest, root)
         chosen = selection.draw_subset(files, args.images, args.seed)
+    if args.gen:
+        generate.check_names(chosen)
+        generate.count_classes(args.count or [(None, 1)], list(chosen))
     spare = {}
     if args.train_on_all:
         counts = {name: math.ceil(VALIDATION * len(paths)) for name, paths in chosen.items()}
         spare = selection.next_in_order(files, chosen, counts, args.seed)
-    return {JOINT: chosen} if args.joint else {name: {name: paths} for name, paths in chosen.items()}, spare
+    joint = JOINT if JOINT not in files else f"{JOINT}_"  # a class may have that name
+    return {joint: chosen} if args.joint else {name: {name: paths} for name, paths in chosen.items()}, spare
 
 
 def divide(args, files, spare, labels):
@@ -157,7 +188,7 @@ def unit(settings):
 
 
 def save_model(folder, job, model, history):
-    """Writes what a trained model leaves behind into its run folder."""
+    """Writes what a trained model leaves behind into its run folder. Returns the facts that its config.json tells."""
     from vae_aug import sampling, training
 
     settings, images, train = job["settings"], job["images"], job["train"]
@@ -187,13 +218,20 @@ def save_model(folder, job, model, history):
     if settings["latent_dim"] in (2, 3):
         title = f"{job['name']}: where the encoder puts {len(train)} training images"
         plots.latent_space(folder / "latent.png", z_mean, job["labels"][train], settings["classes"], title)
+    learnt = codec.to_uint8(images[train])
+    spreads = {name: diversity.spread(learnt[job["labels"][train] == k]) for k, name in enumerate(settings["classes"])}
+    facts = {"kind": "vae", "real_spreads": spreads}
     if settings["architecture"] != "autoencoder":
         z = sampling.uniform(100, settings["latent_dim"], np.random.default_rng(settings["seed"]))
         samples = codec.to_uint8(decoder.predict(z, verbose=0))
         plots.contact_sheet(folder / "samples.png", samples, columns=10)
+        drawn = diversity.Diversity(learnt)
+        drawn.add(samples)
+        facts["diversity"] = {job["name"]: diversity.compare(drawn, diversity.spread(learnt))}
         if settings["latent_dim"] == 2:
             grid = codec.to_uint8(decoder.predict(sampling.sweep(15), verbose=0))
             plots.contact_sheet(folder / "sweep.png", grid, columns=15, gap=0)
+    return facts
 
 
 def main(argv=None):
@@ -203,10 +241,10 @@ def main(argv=None):
             runs.refuse_overlap(args.gen, folder)
     train(args)
     if args.gen:
-        flags = {"-models": args.out, "-out": args.gen, "--count": args.count, "--seed": args.seed}
-        flags["--devices"] = args.devices
-        given = [str(part) for flag in flags.items() if flag[1] is not None for part in flag]
-        generate.main([*given, *["--deterministic"] * args.deterministic])
+        counts = [str(number) if name is None else f"{name}={number}" for name, number in args.count or []]
+        flags = [f"--models={args.out}", f"--out={args.gen}", f"--seed={args.seed}", f"--devices={args.devices}"]
+        flags += ["--deterministic"] * args.deterministic + ["--count", *counts] * bool(counts)
+        generate.main(flags)
 
 
 def train(args):
@@ -227,7 +265,7 @@ def train(args):
     backend.configure(args.seed, args.devices, args.deterministic)
     from vae_aug import training  # Keras, once the back end is configured
 
-    model = None
+    model, measured = None, {}
     with cli.progress(total=sum(job["settings"]["epochs"] for job in todo), unit="epoch") as bar:
         for job in todo:
             settings = job["settings"]
@@ -240,7 +278,8 @@ def train(args):
                 run_epochs = training.epochs_in_graph(model, backend.in_graph)
             else:
                 training.restart(model, seed)
-            with runs.writing(job["folder"], settings, job["data"]) as folder:
+            facts = {}
+            with runs.writing(job["folder"], settings, job["data"], facts=facts) as folder:
                 images = (job["images"][job["train"]], job["images"][job["validation"]])
                 try:
                     history = training.train(
@@ -248,10 +287,14 @@ def train(args):
                     )
                 except FloatingPointError as error:
                     raise FloatingPointError(f"class {job['name']}: {error}") from None
-                save_model(folder, job, model, history)
+                facts |= save_model(folder, job, model, history)
+            measured |= facts.get("diversity", {})
     losses = [pd.read_csv(job["folder"] / "loss.csv").iloc[-1] for job in jobs]
     for job, loss in zip(jobs, losses, strict=True):
         print(f"{job['folder']}: loss {loss['loss']:.2f}, validation {loss['val_loss']:.2f} {unit(job['settings'])}")
+    collapsed = diversity.warning(measured)
+    if collapsed:
+        print(f"{args.out}: {collapsed}")
 
 
 if __name__ == "__main__":

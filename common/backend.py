@@ -4,6 +4,7 @@ TensorFlow is the default; `KERAS_BACKEND=jax` or `torch` runs the same scripts 
 """
 
 import contextlib
+import importlib.util
 import itertools
 import logging
 import os
@@ -13,7 +14,10 @@ import tempfile
 import zlib
 from pathlib import Path
 
+from common.errors import BadInput
+
 log = logging.getLogger(__name__)
+BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 
@@ -56,14 +60,15 @@ def configure(seed=42, devices="auto", deterministic=False, precision="float32")
         what comes after it. A script that never enters it trains on one device.
 
     Raises:
-        ValueError: the devices are not there, or `TF_CONFIG` asks for several machines.
+        BadInput: the devices are not there, or `TF_CONFIG` asks for several machines.
     """
     if os.environ.get("TF_CONFIG"):
-        raise ValueError(
+        raise BadInput(
             "TF_CONFIG is set: one training cannot span several machines, because Keras 3 does not work with "
             "MultiWorkerMirroredStrategy (keras issue 20585). Unset it and give each machine its own runs, by --seed "
             "and --out; the GPUs of one machine are shared by --devices"
         )
+    _check_backend()
     if devices.startswith("cpu"):
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
@@ -81,6 +86,15 @@ def configure(seed=42, devices="auto", deterministic=False, precision="float32")
     keras.config.set_dtype_policy(precision)
     set_seeds(seed)
     return scope
+
+
+def _check_backend():
+    """Refuses a `KERAS_BACKEND` that Keras does not know, or that is not installed."""
+    name = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if name not in BACKENDS:
+        raise BadInput(f"KERAS_BACKEND={name}: expected {', '.join(BACKENDS)}")
+    if importlib.util.find_spec(name) is None:
+        raise BadInput(f"KERAS_BACKEND={name}: not installed; pip install {name}, or unset KERAS_BACKEND")
 
 
 def _has_bfloat16():
@@ -116,13 +130,13 @@ def check_one_device(model, words):
         words: how the error begins: the flag, and what does not go with it.
 
     Raises:
-        ValueError: there are several.
+        BadInput: there are several.
     """
     import keras
 
     strategy = getattr(model, "distribute_strategy", None)
     if (strategy and strategy.num_replicas_in_sync > 1) or keras.distribution.distribution():
-        raise ValueError(f"{words} one training uses one device")
+        raise BadInput(f"{words} one training uses one device")
 
 
 def set_seeds(seed):
@@ -182,7 +196,7 @@ def _count(devices, found):
         return 0
     wanted = {"auto": found, "gpu": max(found, 1)}.get(devices) if devices in ("auto", "gpu") else int(devices)
     if wanted > found:
-        raise ValueError(f"--devices {devices}: {wanted} GPU wanted, {found} found")
+        raise BadInput(f"--devices {devices}: {wanted} GPU wanted, {found} found")
     return wanted
 
 
@@ -238,7 +252,7 @@ def _torch(devices, deterministic):
 
     num_gpus = _count(devices, torch.cuda.device_count())
     if devices not in ("auto", "gpu") and max(num_gpus, _logical_cpus(devices)) > 1:
-        raise ValueError(f"--devices {devices}: with KERAS_BACKEND=torch one training uses one device")
+        raise BadInput(f"--devices {devices}: with KERAS_BACKEND=torch one training uses one device")
     torch.use_deterministic_algorithms(deterministic)
     return contextlib.nullcontext
 
@@ -267,11 +281,11 @@ def load_keras_dataset(name):
     """`((x_train, y_train), (x_test, y_test))` from Keras' own loader, which downloads it once.
 
     Raises:
-        ValueError: the download failed.
+        BadInput: the download failed.
     """
     with _quiet_stderr():
         import keras
     try:
         return getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras wraps a failed download in a plain Exception
-        raise ValueError(f"--dataset {name}: the download failed ({error}); give the file with --source") from None
+        raise BadInput(f"--dataset {name}: the download failed ({error}); give the file with --source") from None

@@ -1,14 +1,22 @@
 """What the scripts' command lines share: parser, number types, one-line errors, progress bars."""
 
 import argparse
+import contextlib
 import logging
+import signal
 import sys
+import tempfile
+import threading
 import time
+import traceback
 from pathlib import Path
 
 from tqdm import tqdm
 
+from common.errors import BadInput
+
 ROOMS = ("images", "vae_aug", "cnn", "common")  # whose log lines a user sees
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -17,6 +25,7 @@ class ArgumentParser(argparse.ArgumentParser):
     def __init__(self, description):
         # A script's docstring is its help; the formatter keeps its lines.
         super().__init__(description=description, formatter_class=_HelpFormatter, allow_abbrev=False)
+        self.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message}\n")
@@ -27,7 +36,9 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
         return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
-def _number(kind, accepts, words):
+def number(kind, accepts, words):
+    """Makes an argparse type of numbers: `kind(text)`, which must be such as `accepts` wants; `words` say which."""
+
     def parse(text):
         try:
             value = kind(text)
@@ -40,13 +51,14 @@ def _number(kind, accepts, words):
     return parse
 
 
-positive = _number(int, lambda n: n > 0, "a whole number above 0")
-whole = _number(int, lambda n: 0 <= n < 2**31, "a whole number from 0 to 2147483647")
-limit = _number(int, lambda n: n > 0 or n == -1, "a whole number above 0, or -1 for all")
-fraction = _number(float, lambda x: 0 < x < 1, "a number between 0 and 1")
-share = _number(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
-deviation = _number(float, lambda x: 0 <= x < float("inf"), "a number of at least 0")
-positive_float = _number(float, lambda x: 0 < x < float("inf"), "a number above 0")
+positive = number(int, lambda n: n > 0, "a whole number above 0")
+whole = number(int, lambda n: 0 <= n < 2**31, "a whole number from 0 to 2147483647")
+limit = number(int, lambda n: n > 0 or n == -1, "a whole number above 0, or -1 for all")
+fraction = number(float, lambda x: 0 < x < 1, "a number between 0 and 1")
+share = number(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
+dimension = number(int, lambda n: 0 < n <= 2**16, "a whole number from 1 to 65536")
+deviation = number(float, lambda x: 0 <= x < float("inf"), "a number of at least 0")
+positive_float = number(float, lambda x: 0 < x < float("inf"), "a number above 0")
 
 
 def add_image_arguments(parser):
@@ -55,23 +67,83 @@ def add_image_arguments(parser):
     parser.add_argument("--color", choices=("grey", "rgb"), help="convert every image to grey or RGB")
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which cleans up as Ctrl-C does."""
+
+
 def run(main):
-    """Runs a script's `main`: bad input ends with one line on standard error and exit status 2."""
+    """Runs a script's `main`; what goes wrong ends with one line on standard error and exit status 2.
+
+    Where the cause is not the user's input, the line names a file with the traceback; `--debug` shows it instead.
+    """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     for room in ROOMS:
         logging.getLogger(room).setLevel(logging.INFO)
     name = Path(sys.argv[0]).name
-    for stream in (sys.stdout, sys.stderr):  # a console that cannot show a name shows ?, and the work goes on
+    _show_any_name()
+    with _sigterm_as_interrupt():
+        try:
+            main()
+        except Terminated:
+            _end(name, "terminated; nothing unfinished was kept", 128 + signal.SIGTERM)
+        except KeyboardInterrupt:
+            _end(name, "interrupted; nothing unfinished was kept", 130)
+        except Exception as error:
+            if "--debug" in sys.argv:
+                raise
+            _end(name, f"error: {describe(error)}", 2)
+
+
+def _end(name, words, status):
+    print(f"{name}: {words}", file=sys.stderr)
+    sys.exit(status)
+
+
+def describe(error):
+    """One line on an error: its message if that says all, else also its kind, and a file with its traceback."""
+    message = " ".join(str(error).split())
+    if is_plain(error):
+        return message or "out of memory"
+    message = message if len(message) <= 200 else f"{message[:197]}..."
+    with tempfile.NamedTemporaryFile("w", prefix="traceback-", suffix=".txt", delete=False, errors="replace") as file:
+        file.writelines(traceback.format_exception(error))
+    return f"{type(error).__name__}: {message} (traceback in {file.name}; --debug shows it)"
+
+
+def is_plain(error):
+    """Whether the message of an error says all that a user needs: bad input, a file or disk, too little memory.
+
+    A `ValueError` is about the input if it was raised in a file of this project; one of Keras or NumPy may be a bug.
+    """
+    if isinstance(error, BadInput) or (isinstance(error, OSError) and error.errno is not None):
+        return True
+    if not isinstance(error, ValueError | FloatingPointError | OSError | MemoryError):
+        return False
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    where = Path(files[-1]) if files else ROOT
+    return where.is_relative_to(ROOT) and not {"site-packages", "dist-packages"} & set(where.parts)
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt():
+    def terminate(*_):
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _show_any_name():
+    """Shows `?` for what a console has no character for, in place of an error after all the work."""
+    for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    try:
-        main()
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted; nothing unfinished was kept", file=sys.stderr)
-        sys.exit(130)
-    except (ValueError, FloatingPointError, OSError, MemoryError) as error:
-        print(f"{name}: error: {' '.join(str(error).split()) or 'out of memory'}", file=sys.stderr)
-        sys.exit(2)
 
 
 class Progress(tqdm):

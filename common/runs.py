@@ -1,29 +1,27 @@
 """Run folders: whole or absent, skipped when done, refused when made with other settings.
 
 A step writes into a hidden sibling of its folder and renames it last, so a folder with a `config.json` is finished.
-`config.json` holds three parts: `settings` and `data` (fingerprints), which decide whether a rerun is the same step,
-and `environment` (command, versions, machine), which does not.
+`config.json` holds `settings` and `data` (fingerprints), which decide whether a rerun is the same step, and `facts`
+(what was measured) and `environment` (command, versions, machine), which do not.
 """
 
 import contextlib
+import errno
+import fcntl
 import glob
+import hashlib
 import json
 import logging
 import os
-import platform
-import shlex
 import shutil
-import sys
 import tempfile
-from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from common.environment import environment
+from common.errors import BadInput
+
 log = logging.getLogger(__name__)
-PACKAGES = (
-    *("keras", "tensorflow", "jax", "torch", "numpy", "scipy"),
-    *("opencv-python-headless", "simplejpeg", "pillow", "scikit-learn"),
-)
+LOCK = ".lock"  # in a partial folder, locked as long as it is written
 
 
 def finished(folder, settings, data, marker="config.json", prose=()):
@@ -32,12 +30,13 @@ def finished(folder, settings, data, marker="config.json", prose=()):
     Args:
         folder: the step's run folder.
         settings: dict of everything that shapes the result, seed included.
-        data: dict from a name to a fingerprint of the input.
+        data: dict from a name to a fingerprint of the input; one with an attribute `earlier`, as `archives.Fingerprint`
+            has it, may also have been recorded as one of those.
         marker: the file that holds the configuration.
         prose: keys of old configurations, as in `"schedule.remark"`, that are no part of a step's identity.
 
     Raises:
-        ValueError: the folder holds the step with other settings or data (named), or something that is no step.
+        BadInput: the folder holds the step with other settings or data (named), or something that is no step.
     """
     folder = Path(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -45,14 +44,17 @@ def finished(folder, settings, data, marker="config.json", prose=()):
     try:
         made = json.loads((folder / marker).read_text(encoding="utf-8"))
         made = {part: {**made[part]} for part in ("settings", "data")}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"{folder}: exists and is not a finished step of this kind; give another --out") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise BadInput(f"{folder}: exists and is not a finished step of this kind; give another --out") from None
     asked = json.loads(json.dumps({"settings": settings, "data": data}))
+    earlier = {key: getattr(value, "earlier", ()) for key, value in leaves(data).items()}
     for part in ("settings", "data"):
         old, new = leaves(made[part]), leaves(asked[part])
         for key in {**new, **old}:
+            if part == "data" and old.get(key) in earlier.get(key, ()):
+                continue
             if key not in prose and old.get(key) != new.get(key):
-                raise ValueError(
+                raise BadInput(
                     f"{folder}: made with {part} {key}={short(old.get(key))}, now {key}={short(new.get(key))}; "
                     "give another --out or remove the folder"
                 )
@@ -73,17 +75,38 @@ def short(value):
 
 
 @contextlib.contextmanager
-def writing(folder, settings, data, marker="config.json"):
+def writing(folder, settings, data, marker="config.json", facts=None):
     """Yields a temporary sibling of `folder` to write into; renames it to `folder` when the block ends well.
 
-    An exception, Ctrl-C included, removes it; what a killed process left behind is removed by the next run.
+    An exception, Ctrl-C included, removes it; what a killed process left behind is removed by the next run. If another
+    run has made this very step meanwhile, its folder is kept. A link is followed: what it points to is made.
+
+    Arguments as of `finished`; `facts` is a dict of what else the configuration is to tell, which the block may fill.
+
+    Raises:
+        BadInput: `folder` is a mount point, or meanwhile another step's.
     """
-    folder = Path(folder)
+    folder = Path(os.path.realpath(folder))
+    _refuse_mount(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _partial(folder.parent, folder.name) as partial:
         yield partial
-        write_json(partial / marker, {"settings": settings, "data": data, "environment": environment()})
-        partial.rename(folder)
+        _finish(partial, marker, settings, data, facts)
+        try:
+            partial.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not finished(folder, settings, data, marker):
+                raise
+            log.info("%s: another run has finished this very step meanwhile; its folder is kept", folder)
+            shutil.rmtree(partial)
+        (folder / LOCK).unlink(missing_ok=True)
+
+
+def _finish(partial, marker, settings, data, facts=None):
+    """Writes the configuration and waits until the folder is on the disk."""
+    told = {"facts": facts} if facts else {}
+    write_json(partial / marker, {"settings": settings, "data": data, **told, "environment": environment()})
+    _flush(partial)
 
 
 @contextlib.contextmanager
@@ -100,11 +123,12 @@ def adding(folder, settings, data, marker="config.json"):
     try:
         with _partial(folder, folder.name) as partial:
             yield partial
-            entries = sorted(entry.name for entry in partial.iterdir())
-            write_json(partial / marker, {"settings": settings, "data": data, "environment": environment()})
+            entries = sorted(entry.name for entry in partial.iterdir() if entry.name != LOCK)
+            _finish(partial, marker, settings, data)
             for name in (*entries, marker):
                 (partial / name).rename(folder / name)
                 placed.append(folder / name)
+            (partial / LOCK).unlink()
             partial.rmdir()
     except BaseException:
         for path in placed:
@@ -118,17 +142,64 @@ def adding(folder, settings, data, marker="config.json"):
 @contextlib.contextmanager
 def _partial(parent, name):
     """Yields a new hidden folder in `parent` and removes it after an exception, and what killed runs left of it."""
-    prefix = f".{name}.partial-"
-    for stale in parent.glob(f"{glob.escape(prefix)}*"):
-        if not _alive(stale.name.removeprefix(prefix).split("-")[0]):
-            shutil.rmtree(stale, ignore_errors=True)
+    prefix = f".{_short_name(name)}.partial-"
+    for other in parent.glob(f"{glob.escape(prefix)}*"):
+        if _is_stale(other, other.name.removeprefix(prefix).split("-")[0]):
+            shutil.rmtree(other, ignore_errors=True)
+        else:
+            log.info("%s: another run is writing it; the one that ends first will have made it", parent / name)
     partial = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent))
-    partial.chmod(0o777 & ~_umask())
     try:
-        yield partial
+        with open(partial / LOCK, "wb") as lock:
+            with contextlib.suppress(OSError):  # a disk without locks; the process id has to do
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            partial.chmod(0o777 & ~_umask())
+            yield partial
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _short_name(name):
+    """A name with room for a suffix: most disks take 255 bytes."""
+    if len(os.fsencode(name)) <= 200:
+        return name
+    return f"{name[:40]}-{hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()}"
+
+
+def _refuse_mount(folder):
+    """Refuses a folder that is a mount point, which nothing can be renamed to."""
+    mounts = set()
+    with contextlib.suppress(OSError):  # Linux also tells of folders mounted from the same disk
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        mounts = {line.split()[4].replace("\\040", " ") for line in lines}
+    if os.path.ismount(folder) or os.path.realpath(folder) in mounts:
+        raise BadInput(
+            f"--out {folder}: a mount point, which cannot be made whole in one step; give a folder inside it"
+        )
+
+
+def _flush(folder):
+    """Waits until a folder is on the disk, so that a power failure leaves no finished step with empty files."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if len(files) > 100:
+        os.sync()
+        return
+    for path in files:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+
+
+def _is_stale(partial, pid):
+    """Whether no process writes a partial folder any more: none holds its lock, here or on another machine."""
+    try:
+        with open(partial / LOCK, "rb+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except BlockingIOError:
+        return False
+    except OSError:  # no lock in it, as earlier versions have none, or a disk without locks
+        return not _alive(pid)
 
 
 def _alive(pid):
@@ -150,32 +221,6 @@ def _umask():
     return mask
 
 
-def environment():
-    """What made a result: command, versions, machine and time (UTC)."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
-        "versions": versions,
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }
-
-
-def _processor():
-    """The processor's name, where the system tells it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    return platform.processor() or platform.machine()
-
-
 def write_json(path, content):
     """Writes JSON as UTF-8; what is no character in a file name becomes an escape, which JSON reads back."""
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
@@ -183,17 +228,17 @@ def write_json(path, content):
 
 
 def read_json(path):
-    """Reads a JSON file; a `ValueError` names it where it is missing or broken."""
+    """Reads a JSON file; a `BadInput` names it where it is missing or broken."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
-    except ValueError:
-        raise ValueError(f"{path}: not readable as JSON") from None
+        raise BadInput(f"{path}: no such file") from None
+    except (ValueError, RecursionError):
+        raise BadInput(f"{path}: not readable as JSON") from None
 
 
 def refuse_overlap(out, source):
-    """Raises a `ValueError` if one of two folders lies inside the other, or they are the same."""
+    """Raises a `BadInput` if one of two folders lies inside the other, or they are the same."""
     out, source = Path(out).resolve(), Path(source).resolve()
     if out.is_relative_to(source) or source.is_relative_to(out):
-        raise ValueError(f"--out {out}: would write into the input {source}")
+        raise BadInput(f"--out {out}: would write into the input {source}")

@@ -5,7 +5,6 @@ A folder of `experiments/` whose `__init__` gives a `STUDY` is a study; `python 
 
 import argparse
 import importlib
-import os
 import pkgutil
 import re
 import shlex
@@ -18,8 +17,7 @@ from pathlib import Path
 import experiments
 import prepare_data
 from common import backend, cli, runs
-from grid import cost, dataset, machine, schedule
-from grid.cells import is_done
+from grid import cost, dataset, machine, preview, schedule
 from grid.graph import FIRST_SEED
 from report import page, results
 from report.tables import has_numbers
@@ -170,24 +168,6 @@ def address(text):
     return text
 
 
-def preview(cells, root):
-    """Prints every cell, whether it is done, and what is left in time and disk."""
-    todo, factors = schedule.plan(cells, root), cost.scales(cells, cost.recorded(cells, root))
-    for key, cell in cells.items():
-        if is_done(root, key):
-            state = "done"
-        elif key in todo:
-            state = cost.words(cost.estimate([cell], factors))
-        else:
-            state = "not needed"
-        print(f"{state:>10}  {key}")
-    cores = os.cpu_count() or 1
-    seconds, disk = cost.estimate(todo.values(), factors), sum(cell.disk for cell in todo.values())
-    done = sum(is_done(root, key) for key in cells)
-    print(f"{len(cells)} cells: {done} done, {len(todo)} to run. About {cost.words(seconds)} on one core, ", end="")
-    print(f"{cost.words(seconds / cores)} on the {cores} of this machine, and {disk / 1e9:.1f} GB of disk")
-
-
 def make_pool(args, root):
     """The worker processes, here or elsewhere, that run the cells."""
     if not args.scheduler:
@@ -252,7 +232,7 @@ def main(study, argv=None):
         runs.refuse_overlap(root, args.path)
     cells = study.cells(args, dataset.count_images(args))
     if args.dry_run:
-        preview(cells, root)
+        preview.show(cells, root)
         return
     with schedule.locked(root):
         dataset.claim(root, args, settings(study, args))

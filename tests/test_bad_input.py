@@ -1,11 +1,13 @@
 """Bad input to the scripts: refused with the file or flag named, before any work, and nothing written."""
 
 import contextlib
+import io
 import json
 import re
 import shutil
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 from conftest import run_here
@@ -15,7 +17,7 @@ import prepare_data
 import train_cnn
 import train_rbm
 import train_vae
-from common import backend, runs
+from common import backend, runs, saved
 from images import codec
 
 
@@ -94,9 +96,13 @@ def write_model(root, name, without=(), **changed):
     (root / name).mkdir(parents=True)
     settings = {key: value for key, value in settings.items() if key not in without}
     runs.write_json(root / name / "config.json", {"settings": settings, "data": {"images": "0" * 64}})
-    (root / name / "latents.npz").touch()
+    np.savez(root / name / "latents.npz", z_mean=np.zeros((2, 3)), z_std=np.ones((2, 3)))
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        file["layers/dense/vars/0"] = np.zeros((3, 4))
     with zipfile.ZipFile(root / name / "decoder.keras", "w") as decoder:
-        decoder.writestr("model.weights.h5", "weights")
+        decoder.writestr("config.json", '{"module": "keras", "class_name": "Functional"}')
+        decoder.writestr("model.weights.h5", weights.getvalue())
     return root / name
 
 
@@ -346,6 +352,61 @@ def test_a_list_with_one_image_of_a_class_cannot_be_learnt(digits, tmp_path, ref
     refused(train_vae.main, (which, "--path", digits, "--subset", path), "list.json", "at least 2")
 
 
+@pytest.mark.parametrize(
+    ("main", "flags"),
+    [
+        (train_vae.main, ("--all", "--latent", 10**12)),
+        (train_rbm.main, ("--hidden", 10**12)),
+        (train_rbm.main, ("--k", 10**9)),
+    ],
+)
+def test_absurd_sizes_of_a_model_are_refused(digits, refused, capsys, main, flags):
+    refused(main, (*flags, "--path", digits), 2, error=SystemExit)
+    printed = capsys.readouterr().err
+    assert flags[-2] in printed
+    assert "expected a whole number from 1 to" in printed
+
+
+def test_persistent_chains_without_end_are_refused(digits, refused):
+    refused(train_rbm.main, ("--path", digits, "--images", 2, "--persistent", "--batch", 10**9), "--batch 1000000000")
+
+
+def test_a_class_that_is_missing_among_many_is_a_short_line(tmp_path, refused):
+    for name in range(300):
+        codec.write_images(tmp_path / "data" / f"class{name}", ["a"], np.zeros((1, 4, 4, 1), np.uint8))
+    refused(train_vae.main, ("--digit", "cat", "--path", "data"), "class0, class1", "and 290 more")
+
+
+def test_generated_classes_that_cannot_be_written_are_refused_before_the_training(digits, refused):
+    (digits / "train" / "0").rename(digits / "train" / "config.json")
+    refused(train_vae.main, vae_flags(digits, "--gen", "gen"), "class config.json", "rename the class")
+
+
+def test_counts_that_do_not_fit_are_refused_before_the_training(digits, refused):
+    refused(train_vae.main, vae_flags(digits, "--gen", "gen", "--count", "cat=3"), "--count: no class cat")
+
+
+@pytest.mark.parametrize(("classes", "joint"), [(("0", "1"), "joint"), (("0", "joint"), "joint_")])
+def test_the_joint_model_has_a_folder_that_no_class_has(tmp_path, classes, joint):
+    for name in classes:
+        codec.write_images(tmp_path / "data" / name, "ab", np.zeros((2, 4, 4, 1), np.uint8))
+    flags = ["--path", "data", "--images", "2"]
+    assert list(train_vae.choose_files(train_vae.parse_args(["--joint", *flags]))[0]) == [joint]
+    assert list(train_vae.choose_files(train_vae.parse_args(["--all", *flags]))[0]) == list(classes)
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        (["--latent", "4"], ["--latent-dim", "4"]),
+        (["--images", "7"], ["--images-per-class", "7"]),
+        (["--gen", "g", "--count", "3"], ["--generated", "g", "--generated-per-class", "3"]),
+    ],
+)
+def test_short_and_long_names_are_one_flag(short, long):
+    assert vars(train_vae.parse_args(["--all", *short])) == vars(train_vae.parse_args(["--all", *long]))
+
+
 # generate.py
 
 
@@ -425,7 +486,7 @@ def test_a_model_in_the_folder_of_another_class_is_refused(models, refused):
 
 def test_an_unfinished_model_is_no_model(models, no_back_end):
     (models / ".2.partial-1-abc").mkdir()
-    assert list(generate.read_models(models)) == ["0", "1"]
+    assert saved.find_generator([models]).class_names == ["0", "1"]
 
 
 def test_a_broken_decoder_is_named_before_anything_is_generated(models, refused):

@@ -2,13 +2,19 @@
 
 import argparse
 import importlib
+import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 
+import numpy as np
 import pytest
 from conftest import GUARD, ROOT, run_here
 
-from common import cli
+from common import cli, runs
+from common.errors import BadInput
 
 SCRIPTS = ("prepare_data", "train_vae", "train_rbm", "generate", "train_cnn")
 
@@ -124,9 +130,85 @@ def test_an_interruption_is_no_success(capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_a_bug_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        cli.run(raising(ZeroDivisionError()))
+@pytest.fixture
+def traces(tmp_path, monkeypatch):
+    """Folder for the files that tracebacks are written to."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def by_numpy():
+    np.zeros(3).reshape(2, 2)  # in NumPy's C code, called from here
+
+
+def by_json():
+    json.loads("{")  # a ValueError from a file that is not this project's
+
+
+class Foreign(Exception):
+    """Stands for an error of a back end, which is no ValueError."""
+
+
+@pytest.mark.parametrize(
+    ("main", "kind"), [(raising(Foreign("what\nno one")), "Foreign"), (by_json, "JSONDecodeError")]
+)
+def test_other_errors_end_with_one_line_and_a_file_with_the_traceback(capsys, traces, main, kind):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(main)
+    (line,) = capsys.readouterr().err.splitlines()
+    (file,) = traces.iterdir()
+    assert ended.value.code == 2
+    assert f"error: {kind}: " in line
+    assert f"(traceback in {file}; --debug shows it)" in line
+    assert file.read_text().startswith("Traceback (most recent call last)")
+    assert kind in file.read_text()
+
+
+def test_long_messages_of_others_are_shortened(capsys, traces):
+    with pytest.raises(SystemExit):
+        cli.run(raising(Foreign("x" * 10_000)))
+    assert len(capsys.readouterr().err) < 400 + len(str(traces))
+
+
+@pytest.mark.parametrize("main", [by_numpy, raising(BadInput("which file"))])
+def test_an_error_of_ours_has_no_file_of_its_own(capsys, traces, main):
+    with pytest.raises(SystemExit):
+        cli.run(main)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not list(traces.iterdir())
+
+
+def test_debug_shows_the_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["step.py", "--debug"])
+    with pytest.raises(BadInput):
+        cli.run(raising(BadInput("which file")))
+    assert make_parser().parse_args(["--debug"]).debug
+
+
+def test_sigterm_cleans_up_and_is_no_success(capsys, tmp_path):
+    def main():
+        with runs.writing(tmp_path / "out", {}, {}):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        cli.run(main)
+    assert ended.value.code == 143
+    assert "terminated; nothing unfinished was kept" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_an_interruption_while_python_imports_is_one_line(tmp_path, name):
+    """The module stands for the seconds that NumPy takes to import."""
+    for module in ("numpy", "cv2"):
+        (tmp_path / f"{module}.py").write_text("raise KeyboardInterrupt")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, str(ROOT / f"{name}.py"), "--help"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.stderr == f"{name}.py: interrupted before it began\n"
+    assert ended.returncode != 0
 
 
 def test_a_good_end_is_status_0():

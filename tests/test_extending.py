@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 import arms
+import generate
 import reproduce
 import train_cnn
+from common import saved
 from experiments import study
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +50,8 @@ def test_every_example_is_tried():
     assert set(EXAMPLES) == {
         "cnn/mlp.py",
         "arms/smoothing.py",
+        "vae_aug/pixels.py",
+        "train_pixels.py",
         "experiments/curve/__init__.py",
     }
 
@@ -76,6 +80,17 @@ def test_the_arm_smooths_labels_and_its_flag_is_checked(example, monkeypatch):
     assert (arm.settings, arms.names(args)) == ({"smoothing": 0.3}, ["SMOOTH"])
     with pytest.raises(SystemExit):
         train_cnn.parse_args(["-path", "data", "--smoothing", "0.3", "-chain", "rbm"])
+
+
+def test_the_generator_is_trained_found_and_drawn_from(example, digits, tmp_path, monkeypatch):
+    example("vae_aug/pixels.py")
+    monkeypatch.setattr(saved, "KINDS", saved.KINDS | line_of("Kind", "pixels", Kind=saved.Kind))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(EXAMPLES["train_pixels.py"], "train_pixels.py", "exec"), {})
+    generate.main(["-models", "models-pixels", "-out", "gen", "--count", "2"])
+    assert sorted(path.relative_to(tmp_path / "gen").as_posix() for path in tmp_path.glob("gen/*/*.png")) == [
+        f"{label}/{number}.png" for label in (0, 1, 2) for number in (1, 2)
+    ]
 
 
 def test_the_study_plans_its_cells_and_makes_its_table(example, digits, tmp_path, capsys):

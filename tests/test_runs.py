@@ -1,7 +1,9 @@
 """Run folders: whole or absent, skipped when done, refused when made otherwise."""
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -164,7 +166,7 @@ def test_settings_that_are_no_json_leave_nothing(tmp_path):
 
 def test_a_full_folder_is_never_replaced(tmp_path):
     make(tmp_path / "out")
-    with pytest.raises(OSError, match="out"):
+    with pytest.raises(ValueError, match="out: made with settings seed=1, now seed=2"):
         make(tmp_path / "out", {"seed": 2})
     assert runs.finished(tmp_path / "out", SETTINGS, DATA)
     assert not partials(tmp_path)
@@ -201,6 +203,67 @@ def test_an_output_below_a_file_is_refused(tmp_path, below):
     with pytest.raises(OSError, match="file"):
         make(tmp_path / below)
     assert (tmp_path / "file").read_text() == "text"
+
+
+def test_what_another_run_made_meanwhile_is_kept(tmp_path, caplog):
+    with caplog.at_level("INFO"), runs.writing(tmp_path / "out", SETTINGS, DATA) as slow:
+        (slow / "result.txt").write_text("slow")
+        make(tmp_path / "out")
+    assert (tmp_path / "out" / "result.txt").read_text() == "done"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "result.txt"]
+    assert "out: another run is writing it" in caplog.text
+    assert "another run has finished this very step meanwhile" in caplog.text
+
+
+def test_what_another_machine_writes_is_kept(tmp_path, dead_pid):
+    """Its process is none of this machine's, but it holds the lock of the folder."""
+    other = tmp_path / f".out.partial-{dead_pid}-abc"
+    other.mkdir()
+    with open(other / runs.LOCK, "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make(tmp_path / "out")
+        assert partials(tmp_path) == [other.name]
+    make(tmp_path / "out2")
+    shutil.rmtree(tmp_path / "out")
+    make(tmp_path / "out")  # nobody holds it any more
+    assert not partials(tmp_path)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_is_followed(tmp_path, exists):
+    target = tmp_path / "disk" / "real"
+    if exists:
+        target.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(target)
+    assert not runs.finished(tmp_path / "link", SETTINGS, DATA)
+    assert runs.finished(make(tmp_path / "link"), SETTINGS, DATA)
+    assert (tmp_path / "link").is_symlink()
+    assert (target / "result.txt").read_text() == "done"
+
+
+def test_a_mount_point_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path) == str(tmp_path / "mnt"))
+    (tmp_path / "mnt").mkdir()
+    with (
+        pytest.raises(ValueError, match=r"mnt: a mount point.*give a folder inside it"),
+        runs.writing(tmp_path / "mnt", SETTINGS, DATA),
+    ):
+        pytest.fail("the work began")
+    assert runs.finished(make(tmp_path / "mnt" / "out"), SETTINGS, DATA)
+
+
+@pytest.mark.parametrize("name", ["-rf", "config.json", "x" * 230, "é" * 120])
+def test_a_folder_may_have_any_name(tmp_path, name):
+    assert runs.finished(make(tmp_path / name), SETTINGS, DATA)
+
+
+def test_facts_are_told_and_do_not_decide(tmp_path):
+    facts = {}
+    with runs.writing(tmp_path / "out", SETTINGS, DATA, facts=facts):
+        facts["spread"] = 0.5
+    assert runs.read_json(tmp_path / "out" / "config.json")["facts"] == {"spread": 0.5}
+    assert runs.finished(tmp_path / "out", SETTINGS, DATA)
 
 
 WRITE_AND_DIE = """

@@ -92,6 +92,14 @@ def test_configure_refuses_several_machines(monkeypatch):
         backend.configure()
 
 
+@pytest.mark.parametrize(("name", "words"), [("theano", "expected tensorflow, jax, torch"), ("jax", "not installed")])
+def test_a_back_end_that_is_not_there_is_refused(monkeypatch, name, words):
+    monkeypatch.setenv("KERAS_BACKEND", name)
+    monkeypatch.setattr(backend.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ValueError, match=f"KERAS_BACKEND={name}: {words}"):
+        backend.configure()
+
+
 def test_configure_refuses_more_gpus_than_there_are():
     with pytest.raises(ValueError, match=r"--devices 999: 999 GPU wanted, \d+ found"):
         backend.configure(devices="999")

@@ -8,8 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-import vae_aug.rbm
-import vae_aug.vae  # noqa: F401  registered here, so that a saved model of either kind can be read
+import vae_aug.registered  # noqa: F401  so that a saved model of either kind can be read
 
 BLOCK = 1000  # images that go through the model at once
 
@@ -66,6 +65,9 @@ class Chains:
         seed: integer.
         thin: keep every `thin`-th state.
         expectation: give E[x | h], in [0, 1], in place of the state that was drawn from it.
+
+    Attributes:
+        labels: integers `(num_starts,)`, the class of each start; as long as nobody says, each is one of its own.
     """
 
     def __init__(self, model, starts, length, seed, thin=1, expectation=False):
@@ -77,6 +79,7 @@ class Chains:
         if tuple(starts.shape[1:]) != tuple(model.image_shape):
             raise ValueError(f"the model knows images {tuple(model.image_shape)}. Received: {tuple(starts.shape[1:])}")
         self.starts, self.length, self.thin, self.expectation = starts, length, thin, expectation
+        self.labels = np.arange(len(starts))
         # Few chains take many steps per call, in whose overhead they would drown. Where so many divide the length, they
         # do; else the last call before a restart takes some steps more than are used.
         most = max(1, min(length, BLOCK // 2 // len(starts), 50))
@@ -117,3 +120,12 @@ class Chains:
         self._ready = images.reshape(-1, *self.starts.shape[1:]), rows
         self._done = int(numbers[-1]) % self.length
         self._states = last if self._done else self.starts
+
+
+def make_source(load, options):
+    """Makes the source of images that `common.saved` asks a kind's module for: chains from labelled images."""
+    (model,) = load(0).values()
+    seed = options.seed_of("chains")
+    source = Chains(model, options.starts, options.length, seed, options.thin, options.expectation)
+    source.labels = options.labels
+    return source

@@ -1,0 +1,11 @@
+"""Registers the models and layers of this package with Keras.
+
+Import it before `keras.saving.load_model` reads a `vae.keras` or an `rbm.keras`. Encoders and decoders alone are made
+of Keras' own layers and load without it.
+"""
+
+from vae_aug.layers import Sampling
+from vae_aug.rbm import RBM
+from vae_aug.vae import VariationalAutoencoder
+
+__all__ = ["RBM", "Sampling", "VariationalAutoencoder"]
