@@ -14,10 +14,27 @@ find_python() {
     return 2
 }
 
+# Waits until no other run sets up here; the lock is on file descriptor 9 and ends with the shell or `exec 9>&-`.
+lock_set_up() {
+    local python
+    python=$(find_python 2>/dev/null || echo .venv/bin/python)
+    command -v "$python" >/dev/null || find_python || return 2
+    exec 9>.setup.lock
+    "$python" -c '
+import fcntl
+try:
+    fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("Another run sets up .venv; waiting for it", flush=True)
+    fcntl.flock(9, fcntl.LOCK_EX)'
+}
+
 set_up() {
     local requirements=$1 stamp python
     stamp=".venv/installed-$(cat requirements*.txt | cksum | cut -d' ' -f1)-$requirements"
-    if [ ! -e "$stamp" ]; then
+    [ -e "$stamp" ] && return
+    lock_set_up || return 2
+    if [ ! -e "$stamp" ]; then # by the run that had the lock
         if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
             python=$(find_python) || return 2
             echo "Making .venv with $("$python" --version)"
@@ -28,6 +45,7 @@ set_up() {
         .venv/bin/python -m pip install --disable-pip-version-check -r "$requirements" || return 2
         touch "$stamp"
     fi
+    exec 9>&-
 }
 
 set_up "$1" || exit 2

@@ -183,8 +183,8 @@ def _fit(model, batches, in_step, as_dataset):
         return functools.partial(stepwise.fit, model, batches)
     if keras.backend.backend() != "tensorflow":
         batches = injection.ahead(batches)
-    elif as_dataset:
-        batches = as_dataset(batches)
+    else:  # Keras takes a generator, but no iterator of another kind
+        batches = as_dataset(batches) if as_dataset else (batch for batch in batches)
 
     def fit(**options):
         with warnings.catch_warnings():

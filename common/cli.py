@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from pathlib import Path
 
@@ -145,8 +146,42 @@ def _show_any_name():
             stream.reconfigure(errors="replace")
 
 
+class Progress(tqdm):
+    """A tqdm bar, which where standard error is no terminal is a line now and then."""
+
+    QUIET = 20  # seconds after which `keep_alive` prints a line
+
+    def __init__(self, *args, **options):
+        self.is_terminal, self.shown = sys.stderr.isatty(), time.monotonic()
+        super().__init__(*args, **options)
+        self.leave = self.is_terminal
+
+    def keep_alive(self):
+        """Shows the present state again: the bar at once, a line if there has been none for `QUIET` seconds."""
+        if self.is_terminal or time.monotonic() - self.shown >= self.QUIET:
+            self.refresh()
+
+    def display(self, msg=None, pos=None):
+        self.shown = time.monotonic()
+        if self.is_terminal:
+            return super().display(msg, pos)
+        if msg != "":
+            self.fp.write(f"{self if msg is None else msg}\n")
+            self.fp.flush()
+        return False
+
+    def clear(self, nolock=False):
+        if self.is_terminal:
+            super().clear(nolock)
+
+    def close(self):
+        if not self.is_terminal:
+            self.refresh()  # how it ended
+        super().close()
+
+
 def progress(iterable=None, **options):
     """A tqdm bar on standard error; where that is no terminal, a line every ten seconds at most."""
     options.setdefault("mininterval", 0.2 if sys.stderr.isatty() else 10)
     options.setdefault("dynamic_ncols", True)
-    return tqdm(iterable, **options)
+    return Progress(iterable, **options)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import shlex
 import sys
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +24,7 @@ def environment():
         except PackageNotFoundError:
             continue
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "versions": versions,
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",

@@ -5,7 +5,6 @@ A folder of `experiments/` whose `__init__` gives a `STUDY` is a study; `python 
 
 import argparse
 import importlib
-import os
 import pkgutil
 import re
 import shlex
@@ -18,8 +17,7 @@ from pathlib import Path
 import experiments
 import prepare_data
 from common import backend, cli, runs
-from grid import cost, dataset, schedule
-from grid.cells import is_done
+from grid import cost, dataset, machine, preview, schedule
 from grid.graph import FIRST_SEED
 from report import page, results
 from report.tables import has_numbers
@@ -141,7 +139,10 @@ def add_run(parser):
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=cli.positive, help="worker processes (default: one a core, on GPUs one)")
     where.add_argument(
-        "--scheduler", type=address, metavar="tcp://HOST:PORT", help="run the cells on this Dask cluster"
+        "--scheduler",
+        type=address,
+        metavar="tcp://HOST:PORT",
+        help="run the cells on this Dask cluster, or tls://HOST:PORT",
     )
     parser.add_argument("--dry-run", action="store_true", help="print cells, what is done, time and disk; run nothing")
     parser.add_argument("--report", action="store_true", help="write the report of what --out holds; run nothing")
@@ -162,33 +163,15 @@ def add_passed_on(parser):
 
 def address(text):
     """Checks a `--scheduler` value."""
-    if not re.fullmatch(r"(tcp|tls|ucx|wss?)://[^\s/]+:\d+", text):
-        raise argparse.ArgumentTypeError(f"expected tcp://HOST:PORT, received {text!r}")
+    if not re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", text):
+        raise argparse.ArgumentTypeError(f"expected tcp://HOST:PORT or tls://HOST:PORT, received {text!r}")
     return text
-
-
-def preview(cells, root):
-    """Prints every cell, whether it is done, and what is left in time and disk."""
-    todo, factors = schedule.plan(cells, root), cost.scales(cells, root)
-    for key, cell in cells.items():
-        if is_done(root, key):
-            state = "done"
-        elif key in todo:
-            state = cost.words(cost.estimate([cell], factors))
-        else:
-            state = "not needed"
-        print(f"{state:>10}  {key}")
-    cores = os.cpu_count() or 1
-    seconds, disk = cost.estimate(todo.values(), factors), sum(cell.disk for cell in todo.values())
-    done = sum(is_done(root, key) for key in cells)
-    print(f"{len(cells)} cells: {done} done, {len(todo)} to run. About {cost.words(seconds)} on one core, ", end="")
-    print(f"{cost.words(seconds / cores)} on the {cores} of this machine, and {disk / 1e9:.1f} GB of disk")
 
 
 def make_pool(args, root):
     """The worker processes, here or elsewhere, that run the cells."""
     if not args.scheduler:
-        return schedule.Machine(root, args.jobs or schedule.default_jobs(args.devices))
+        return machine.Machine(root, args.jobs or machine.default_jobs(args.devices))
     try:
         from grid.cluster import Cluster
     except ImportError:
@@ -225,7 +208,7 @@ def facts(root, published):
     finished = sorted(record["finished"] for record in records)
     versions = sorted({f"{name} {number}" for record in records for name, number in record["versions"].items()})
     return {
-        "data": f"{runs.read_json(root / 'grid.json')['name']}; published numbers are {published}",
+        "data": f"{dataset.read(root)['name']}; published numbers are {published}",
         "commands": "\n".join(dict.fromkeys((root / "commands.txt").read_text(encoding="utf-8").splitlines())),
         "cells": f"{len(records)} trainings and generations",
         "time": f"{cost.words(sum(record['seconds'] for record in records))}, added up over the workers",
@@ -249,7 +232,7 @@ def main(study, argv=None):
         runs.refuse_overlap(root, args.path)
     cells = study.cells(args, dataset.count_images(args))
     if args.dry_run:
-        preview(cells, root)
+        preview.show(cells, root)
         return
     with schedule.locked(root):
         dataset.claim(root, args, settings(study, args))

@@ -6,8 +6,7 @@ are done correct them: every estimate is scaled by how long the done cells of th
 
 import math
 
-from common import runs
-from grid.cells import is_done, record_path
+from grid.cells import is_done, read_record
 
 START = 3.0  # seconds to build and trace a model in a worker that has imported Keras
 TRAIN = {"float32": 0.0072, "mixed_bfloat16": 0.0042}  # the thesis' CNN: seconds per image
@@ -120,13 +119,23 @@ def images_per_test_class(graph):
 SCRIPTS = {"train_vae": of_vae, "train_rbm": of_rbm, "generate": of_generation, "train_cnn": of_classifier}
 
 
-def scales(grid, root):
-    """How much longer than estimated the done cells of each script took: {script: factor}."""
+def recorded(grid, root):
+    """How long the cells of a grid that are done took: {key: seconds}."""
+    return {key: read_record(root, key)["seconds"] for key in grid if is_done(root, key)}
+
+
+def scales(grid, seconds):
+    """How much longer than estimated the done cells of each script took: {script: factor}.
+
+    Args:
+        grid: dict from key to `Cell`.
+        seconds: what the done ones took, as `recorded` says.
+    """
     took, expected = {}, {}
-    for key, cell in grid.items():
-        if cell.work and is_done(root, key):
-            record = runs.read_json(record_path(root, key))
-            took[cell.script] = took.get(cell.script, 0) + record["seconds"]
+    for key, value in seconds.items():
+        cell = grid[key]
+        if cell.work:
+            took[cell.script] = took.get(cell.script, 0) + value
             expected[cell.script] = expected.get(cell.script, 0) + cell.work
     return {script: took[script] / expected[script] for script in took}
 

@@ -8,6 +8,7 @@ import numpy as np
 
 import prepare_data
 from common import runs
+from grid.cells import write_durably
 from images import folders, sources
 
 # Of the smallest class of each named data set; digits are counted, for they come without a download.
@@ -32,7 +33,12 @@ def count_images(args):
 
 
 def identity(args):
-    """What tells the data of one grid from another's."""
+    """What tells the data of one grid from another's, for the grid's file.
+
+    Returns:
+        Of a folder: `images`, SHA-256 of parts, classes, file names and sizes; and `contents`, SHA-256 of the files of
+        each class, {part: {class: digest}}. Of other sources: `file`, SHA-256 of it, or `dataset`, its name.
+    """
     if args.path:
         files = {part: folders.list_images(Path(args.path) / part) for part in ("train", "test")}
         listing = [
@@ -41,27 +47,48 @@ def identity(args):
             for name, paths in classes.items()
             for path in paths
         ]
-        return {"images": hashlib.sha256(json.dumps(listing).encode()).hexdigest()}
+        contents = {part: {name: digest(paths) for name, paths in classes.items()} for part, classes in files.items()}
+        return {"images": hashlib.sha256(json.dumps(listing).encode()).hexdigest(), "contents": contents}
     if args.source:
-        return {"file": hashlib.sha256(Path(args.source).read_bytes()).hexdigest()}
+        return {"file": digest([Path(args.source)])}
     return {"dataset": args.dataset}
+
+
+def digest(paths):
+    """SHA-256 of files, one after another."""
+    sha = hashlib.sha256()
+    for path in paths:
+        sha.update(path.read_bytes())
+    return sha.hexdigest()
 
 
 def claim(root, args, settings):
     """Notes in `<root>/grid.json` what all cells of the folder share, its data and `settings`, or checks it."""
     data = identity(args)
     if (root / "grid.json").exists():
+        if "contents" not in read(root)["data"]:  # made before contents were noted: names and sizes have to do
+            data.pop("contents", None)
         runs.finished(root, settings, data, "grid.json")
     elif any(not entry.name.startswith(".") for entry in root.iterdir()):
         raise ValueError(f"{root}: exists and is no folder of a grid; give another --out")
     else:
         name = args.dataset or Path(args.source or args.path).resolve().name
-        runs.write_json(root / "grid.json", {"settings": settings, "data": data, "name": name})
+        write_durably(root / "grid.json", {"settings": settings, "data": data, "name": name})
+
+
+def read(root):
+    """What `<root>/grid.json` says: a dict of `settings`, `data` and `name`; a `ValueError` names a broken file."""
+    path = root / "grid.json"
+    content = runs.read_json(path)
+    kinds = {"settings": dict, "data": dict, "name": str}
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), kind) for key, kind in kinds.items()):
+        raise ValueError(f"{path}: not a grid's file (settings, data and name); restore it, or give another --out")
+    return content
 
 
 def paper_of(root):
     """The name of the study whose grid a folder holds."""
-    return runs.read_json(root / "grid.json")["settings"].get("paper", UNNAMED)
+    return read(root)["settings"].get("paper", UNNAMED)
 
 
 def check(root, paper):

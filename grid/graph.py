@@ -27,7 +27,7 @@ class Graph:
         self.protocols = ("fair", "published") if args.protocol == "both" else (args.protocol,)
 
     def add(self, key, script, flags, facts):
-        """Adds a cell, once for all that need it.
+        """Adds a cell, once for all that need it; two different cells of one key are a `ValueError`.
 
         Args:
             key: the folder that it makes, below the grid's root.
@@ -41,7 +41,9 @@ class Graph:
         read = [item for item in flags if isinstance(item, PurePosixPath) and item != PurePosixPath(key)]
         needs = dict.fromkeys("data" if path.is_relative_to(DATA) else path.as_posix() for path in read)
         work, disk = cost.of(script, flags, self)
-        self.cells.setdefault(key, Cell(key, script, tuple(flags), tuple(needs), work, disk, facts))
+        cell = Cell(key, script, tuple(flags), tuple(needs), work, disk, facts)
+        if (made := self.cells.setdefault(key, cell)).command(".") != cell.command("."):
+            raise ValueError(f"two cells are called {key}: {made.command('.')}; {cell.command('.')}")
         return key
 
     def train_vae(self, key, kind, seed, facts, **flags):

@@ -10,11 +10,13 @@ import io
 import pickle
 import shutil
 import sys
+import tarfile
 import tempfile
-import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
-from grid.cells import CellFailed, log_path, record_path, run
+from grid.cells import CellFailed, flush, is_of_machine, log_path, one_line, record_path, run
+from grid.machine import end_with_parent
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -29,31 +31,48 @@ def code_fingerprint():
     return digest.hexdigest()
 
 
+class Outcome(NamedTuple):
+    """What became of a cell elsewhere.
+
+    Attributes:
+        error: the one-line error, or None.
+        output: what the cell left, with its record and its log, as `pack` makes it.
+        unfit: the error is the worker's, not the cell's: it has no disk left, or other code.
+    """
+
+    error: str | None
+    output: bytes
+    unfit: bool = False
+
+
 def run_away(cell, inputs, data, code):
     """Runs a cell on a machine that shares no disk with the grid's folder.
 
     Args:
         cell: the `Cell`.
-        inputs: what it needs beside the data, as `pack` made it.
+        inputs: what it needs beside the data: a sequence of what `pack` made.
         data: this machine's folder that stands for `<root>/data`.
         code: `code_fingerprint` of the machine that asks.
 
     Returns:
-        error: the one-line error, or None.
-        output: what the cell left, with its record and its log, as `pack` makes it.
+        An `Outcome`.
     """
     if code != code_fingerprint():
-        return "this worker has other source files; check out the same commit there", b""
-    with tempfile.TemporaryDirectory(dir=Path(data).parent) as root:
-        root, error = Path(root), None
-        (root / "data").symlink_to(data, target_is_directory=True)
-        unpack(inputs, root)
-        try:
-            run(cell, root)
-        except CellFailed as failure:
-            error = str(failure)
-        left = [f"cells/{cell.key}.log"] + ([] if error else [cell.key, f"cells/{cell.key}.json"])
-        return error, pack(root, left)
+        return Outcome("this worker has other source files; check out the same commit there", b"", unfit=True)
+    try:
+        with tempfile.TemporaryDirectory() as root:
+            root, error, unfit = Path(root), None, False
+            (root / "data").symlink_to(data, target_is_directory=True)
+            for content in inputs:
+                unpack(content, root)
+            try:
+                run(cell, root)
+            except CellFailed as failure:
+                error, unfit = str(failure), failure.of_machine
+            left = [f"cells/{cell.key}.log"] + ([] if error else [cell.key, f"cells/{cell.key}.json"])
+            return Outcome(error, pack(root, left), unfit)
+    except OSError as error:
+        return Outcome(one_line(error), b"", is_of_machine(error))
 
 
 def bring_home(cell, output, root):
@@ -67,34 +86,48 @@ def bring_home(cell, output, root):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if target.is_dir():
                     shutil.rmtree(target)  # left by a run that was killed before its record was written
+                if source.is_file():
+                    flush(source)
                 source.replace(target)
 
 
 def pack(root, keys):
-    """The named folders and files below `root` as the bytes of a zip archive, hidden ones left out."""
+    """The named folders and files below `root` as the bytes of a tar archive, hidden ones left out, links followed."""
     root, buffer = Path(root), io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    # GNU's format takes names that are not UTF-8 as they are.
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT, dereference=True) as archive:
         for key in keys:
             entries = sorted((root / key).rglob("*")) if (root / key).is_dir() else [root / key]
             for path in entries:
                 name = path.relative_to(root)
                 if path.is_file() and not any(part.startswith(".") for part in name.parts):
-                    archive.write(path, name.as_posix())
+                    archive.add(path, name.as_posix())
     return buffer.getvalue()
 
 
 def unpack(content, root):
     """Writes what `pack` made below `root`."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        # Refuses names that lead out of `root`, where this Python has it (3.10.12, 3.11.4 and later).
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
         archive.extractall(root)
 
 
-if __name__ == "__main__":
-    from grid.schedule import end_with_parent
-
-    task, result, parent = sys.argv[1:]
+def main(task, result, parent):
+    """Runs a pickled task; `run_away` works in the task's folder, which the worker removes."""
     end_with_parent(int(parent))
-    found = pickle.dumps(run_away(*pickle.loads(Path(task).read_bytes())))
+    tempfile.tempdir = str(Path(task).parent)
+    outcome = run_away(*pickle.loads(Path(task).read_bytes()))
     partial = Path(result).with_suffix(".partial")
-    partial.write_bytes(found)
+    try:
+        partial.write_bytes(pickle.dumps(outcome))
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        partial.write_bytes(pickle.dumps(Outcome(one_line(error), b"", is_of_machine(error))))
     partial.replace(result)
+
+
+if __name__ == "__main__":
+    from grid import remote  # so that an `Outcome` is pickled as that of this module, not of `__main__`
+
+    remote.main(*sys.argv[1:])

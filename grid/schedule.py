@@ -1,31 +1,25 @@
 """Runs the cells of a grid in worker processes of this machine, or in whatever other pool it is given.
 
-A pool has `slots`, `submit(cell)`, which returns a `concurrent.futures.Future`, `collect`, `renew` and `close`; see
-`Machine` here and `cluster.Cluster`.
+A pool has `slots`, how many cells it takes at a time; `submit(cell)`, which returns a `concurrent.futures.Future`;
+`collect(cell, future)`, which raises what became of the cell (`CellFailed`, `WorkerDied`, `WorkerUnfit`) if it has not
+left its folder; `tend()`, called every few seconds; and `close(kill)`. See `machine.Machine` and `cluster.Cluster`.
 """
 
 import contextlib
 import fcntl
+import glob
 import os
 import shutil
-import subprocess
 import sys
-import threading
 import time
-import warnings
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from joblib.externals import loky
-
 from common import cli
-from grid import cells as steps
 from grid import cost
-from grid.cells import CellFailed, is_done, log_path
+from grid.cells import CellFailed, WorkerDied, WorkerUnfit, is_done, log_path, read_record, record_path
 
-WORKER_MEMORY = 2e9  # bytes, generously: one on MNIST was seen to take 1.2e9
 ATTEMPTS = 3  # of a cell whose worker died under it
 DIED = f"its worker died {ATTEMPTS} times (out of memory?)"
 
@@ -70,87 +64,6 @@ def plan(grid, root):
     return todo
 
 
-def default_jobs(devices):
-    """Worker processes that pay on this machine: one a core, as far as memory goes; one alone for trainings on GPUs."""
-    if not devices.startswith("cpu") and shutil.which("nvidia-smi"):
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, check=False)
-        if listed.returncode == 0 and listed.stdout.strip():
-            return 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(os.cpu_count() or 1, int(memory // WORKER_MEMORY)))
-
-
-def one_thread():
-    """The environment of a process that computes with one thread, unless the user has set another number.
-
-    Several at once get more done than one that shares the cores among its threads, and the last bits of numbers depend
-    on the number of threads: with one, they are the same whatever `--jobs`, here and on a cluster.
-    """
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return {name: os.environ.get(name, "1") for name in names}
-
-
-def end_with_parent(parent):
-    """Ends this process within a second after the process `parent`, which started it, was killed."""
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def start_worker(parent, root):
-    """A worker's first step: it ends with the run that started it, and until then the next run waits."""
-    global _workers
-    _workers = (root / ".workers").open("a")  # held open, and so locked, as long as this process lives
-    fcntl.flock(_workers, fcntl.LOCK_SH)
-    end_with_parent(parent)
-
-
-# loky replaces a worker whose memory has grown, as TensorFlow's does, and says so; nothing is lost by it.
-warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
-
-
-class Machine:
-    """Worker processes on this machine: joblib's loky, each with one thread."""
-
-    def __init__(self, root, jobs):
-        self.root, self.slots = Path(root), jobs
-        self.executor = None
-
-    def submit(self, cell):
-        if self.executor is None:
-            self.executor = loky.ProcessPoolExecutor(
-                self.slots,
-                env=one_thread(),
-                initializer=start_worker,
-                initargs=(os.getpid(), self.root),
-            )
-        return self.executor.submit(steps.run, cell, self.root)
-
-    def collect(self, cell, future):
-        """Seconds that the cell took; raises `CellFailed`, or `BrokenProcessPool` if a worker died."""
-        return future.result()
-
-    def renew(self):
-        """After a worker died: loky gives such an executor up, so the next cell gets a new one."""
-        self.close(kill=True)
-
-    def close(self, kill=False):
-        if self.executor is not None:
-            self.executor.shutdown(wait=True, kill_workers=kill)
-        self.executor = None
-
-
-def _state(grid, factors, waiting, running, failed):
-    """What the progress bar says beside the count: failures, cells at work, time left."""
-    left = [*waiting.values(), *(grid[key] for key in running.values())]
-    seconds = cost.estimate(left, factors) / max(len(running), 1)
-    return f"{len(failed)} failed, {len(running)} at work, about {cost.words(seconds)} left"
-
-
 def run(grid, root, pool):
     """Runs what is not done.
 
@@ -162,60 +75,120 @@ def run(grid, root, pool):
     Returns:
         dict from the key of each cell that failed to its one-line error.
     """
+    work = _Work(grid, Path(root), pool)
     try:
-        failed = _loop(grid, root, pool)
+        work.run()
     except BaseException:
         pool.close(kill=True)
+        for key in work.running.values():
+            remove_partial(root, key)
         raise
     pool.close()
-    return failed
+    return work.failed
 
 
-def _loop(grid, root, pool):
-    waiting, running, failed, strikes = plan(grid, root), {}, {}, Counter()
-    factors = cost.scales(grid, root)
-    with cli.progress(total=len(waiting), unit="cell", desc="cells") as bar:
-
-        def fail(key, error):
-            failed[key] = error
-            bar.write(f"failed: {key}: {error}; {log_path(root, key)}", file=sys.stderr)
-
-        while waiting or running:
-            _submit_ready(pool, waiting, running)
-            bar.set_postfix_str(_state(grid, factors, waiting, running, failed), refresh=sys.stderr.isatty())
-            broken, done = False, wait(running, timeout=5, return_when=FIRST_COMPLETED).done
-            for future in done:
-                key = running.pop(future)
-                try:
-                    pool.collect(grid[key], future)
-                except CellFailed as error:
-                    fail(key, str(error))
-                except BrokenProcessPool:
-                    broken, strikes[key] = True, strikes[key] + 1
-                    if strikes[key] < ATTEMPTS:
-                        waiting = {key: grid[key], **waiting}
-                        continue
-                    fail(key, DIED)
-                bar.update()
-            if done:
-                factors = cost.scales(grid, root)
-            if broken:  # and with it every other cell at work
-                waiting = {**{key: grid[key] for key in running.values()}, **waiting}
-                running.clear()
-                pool.renew()
-            for key in [key for key, cell in waiting.items() if any(need in failed for need in cell.needs)]:
-                need = next(need for need in waiting.pop(key).needs if need in failed)
-                failed[key] = f"needs {need}, which failed"
-                bar.write(f"not run: {key}: {failed[key]}", file=sys.stderr)
-                bar.update()
-    return failed
+def remove_partial(root, key):
+    """Removes what the killed worker of a cell left beside its folder; see `runs.writing`."""
+    folder = Path(root) / key
+    for partial in folder.parent.glob(f".{glob.escape(folder.name)}.partial-*"):
+        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _submit_ready(pool, waiting, running):
-    """Gives the pool the first cells whose needs are met, as many as it has room for."""
-    for key, cell in list(waiting.items()):
-        if len(running) >= pool.slots:
-            return
-        if not any(need in waiting or need in running.values() for need in cell.needs):
-            running[pool.submit(cell)] = key
-            del waiting[key]
+class _Work:
+    """The cells of one run: which wait, which are at work, which have failed.
+
+    A cell whose worker died may be the cause (it always needs too much memory) or a victim (the system ended it for
+    the memory of its neighbour). Such a cell is a suspect: it runs again when nothing else can, with nothing beside it.
+    Only deaths of a cell that ran alone count against it.
+    """
+
+    def __init__(self, grid, root, pool):
+        self.grid, self.root, self.pool = grid, root, pool
+        self.waiting = plan(grid, root)  # {key: cell}
+        for key in self.waiting:
+            if record_path(root, key).exists() and not read_record(root, key):
+                print(f"{record_path(root, key)}: not a whole record; the cell runs again", flush=True)
+        self.suspects = {}  # {key: cell}
+        self.running = {}  # {future: key}
+        self.failed = {}  # {key: one-line error}
+        self.started = {}  # {key: seconds of the clock}
+        self.beside = set()  # keys of cells at work that have not been alone all the time
+        self.deaths = Counter()
+        self.seconds = cost.recorded(grid, root)  # {key: seconds that the done cell took}
+        self.bar = None
+
+    def run(self):
+        with cli.progress(total=len(self.waiting), unit="cell", desc="cells") as self.bar:
+            while self.waiting or self.running or self.suspects:
+                self.submit()
+                self.bar.set_postfix_str(self.state(), refresh=False)
+                self.bar.keep_alive()
+                wait(self.running, timeout=5, return_when=FIRST_COMPLETED)
+                self.pool.tend()
+                for future in [future for future in self.running if future.done()]:
+                    self.collect(future)
+                self.drop_what_needs_failed_cells()
+
+    def submit(self):
+        """Gives the pool the first cells whose needs are met, as many as it has room for; or else one suspect."""
+        unmet = {*self.waiting, *self.suspects, *self.running.values()}
+        room = self.pool.slots - len(self.running)
+        ready = (key for key, cell in self.waiting.items() if unmet.isdisjoint(cell.needs))
+        for key in [key for key, _ in zip(ready, range(room), strict=False)]:
+            self.start(key, self.waiting.pop(key))
+        if not self.running and self.suspects:
+            key = next(iter(self.suspects))
+            self.start(key, self.suspects.pop(key))
+
+    def start(self, key, cell):
+        if self.running:
+            self.beside.update([key, *self.running.values()])
+        self.running[self.pool.submit(cell)] = key
+        self.started[key] = time.monotonic()
+
+    def collect(self, future):
+        """Notes what became of a cell."""
+        key = self.running[future]
+        try:
+            self.pool.collect(self.grid[key], future)
+        except CellFailed as error:
+            self.fail(key, str(error))
+        except WorkerDied:
+            self.suspect(key)
+        except WorkerUnfit:
+            self.waiting = {key: self.grid[key], **self.waiting}
+        else:
+            self.seconds[key] = read_record(self.root, key)["seconds"]
+            self.bar.update()
+        del self.running[future]
+        self.beside.discard(key)
+
+    def suspect(self, key):
+        self.deaths[key] += key not in self.beside
+        if self.deaths[key] < ATTEMPTS:
+            self.suspects[key] = self.grid[key]
+        else:
+            self.fail(key, DIED)
+
+    def fail(self, key, error):
+        self.failed[key] = error
+        self.bar.write(f"failed: {key}: {error}; {log_path(self.root, key)}", file=sys.stderr)
+        self.bar.update()
+
+    def drop_what_needs_failed_cells(self):
+        """Takes out of `waiting` what needs a failed cell, and what needs that."""
+        for key, cell in list(self.waiting.items()):  # needs stand before what needs them
+            if need := next((need for need in cell.needs if need in self.failed), None):
+                del self.waiting[key]
+                self.failed[key] = f"needs {need}, which failed"
+                self.bar.write(f"not run: {key}: {self.failed[key]}", file=sys.stderr)
+                self.bar.update()
+
+    def state(self):
+        """What the progress line says beside the count: failures, cells at work, time left."""
+        factors, now = cost.scales(self.grid, self.seconds), time.monotonic()
+        left = cost.estimate([*self.waiting.values(), *self.suspects.values()], factors)
+        for key in self.running.values():
+            left += max(0, cost.estimate([self.grid[key]], factors) - (now - self.started[key]))
+        left = cost.words(left / max(len(self.running), 1))
+        return f"{len(self.failed)} failed, {len(self.running)} at work, about {left} left"

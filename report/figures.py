@@ -21,7 +21,8 @@ def save_all(drawn, folder):
         for canvas, name, title, source, note, commands in drawn:
             canvas.savefig(folder / f"{name}.png", dpi=150, facecolor="white", metadata={"Software": None})
             canvas.savefig(folder / f"{name}.pdf", dpi=300, facecolor="white", metadata={"CreationDate": None})
-            figures.append(Figure(name, title, source, folder, note, list(dict.fromkeys(commands))))
+            inches = tuple(map(float, canvas.get_size_inches()))
+            figures.append(Figure(name, title, source, folder, inches, note, list(dict.fromkeys(commands))))
     return figures
 
 
@@ -35,6 +36,11 @@ def class_names(folder):
     """The class folders in a folder, in natural order."""
     names = [entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     return sorted(names, key=folders.natural_key)
+
+
+def read_picture(path):
+    """A picture that a script left, uint8 `(height, width, 3)`."""
+    return albums.read_images([path], color="rgb")[0]
 
 
 def tile(axes, rows):

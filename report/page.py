@@ -10,12 +10,6 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-PROTOCOLS = {
-    "fair": "Every arm takes the same number of optimiser steps and is fed what its name says; nothing is picked on "
-    "the test set, which is looked at once, at the end.",
-    "published": "As the released code does it: arms differ in steps, stop and pick their weights on the test set, and "
-    "AUG+VAE is fed no generated image.",
-}
 VERDICTS = {"holds": ("yes", "✓"), "does not hold": ("no", "✗"), "not decided": ("open", "?")}  # class, mark
 NUMBER = re.compile("[-+\u2212]?\\d[\\d.,]*%?")
 STICKY = 14  # characters that row names may have together to stay in sight on a phone while the rest scrolls
@@ -28,7 +22,7 @@ LATEX = {ord(mark): f"\\{mark}" for mark in "&%$#_{}"} | {ord(mark): rf"\text{na
 LATEX |= {ord(sign): rf"$\{name}$" for sign, name in SIGNS} | {0x2212: "$-$", 0x2013: "--"}
 
 
-def write_page(path, headline, facts, claims, tables, figures, table_folder=None, protocols=PROTOCOLS):
+def write_page(path, headline, facts, claims, tables, figures, table_folder=None, protocols=None):
     """Writes the report as one file: style and pictures are inside, nothing is fetched, no script runs.
 
     Args:
@@ -39,7 +33,7 @@ def write_page(path, headline, facts, claims, tables, figures, table_folder=None
         tables: list of `results.Table`.
         figures: list of `results.Figure`; their PNG files are read, their PDF files named.
         table_folder: where `write_table` put the tables, to be named beside them; None names no files.
-        protocols: dict from a protocol, always shown in this order, to what it is.
+        protocols: dict from a protocol, always shown in this order, to what it is; None says nothing of any.
     """
     path, seen = Path(path), {}
     options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
@@ -47,7 +41,7 @@ def write_page(path, headline, facts, claims, tables, figures, table_folder=None
     text = environment.get_template("page.html.j2").render(
         headline=headline,
         facts=facts,
-        protocols=_by_protocol(claims, protocols),
+        protocols=_by_protocol(claims, protocols or {}),
         verdicts=VERDICTS,
         tables=[
             _part("table", table, seen) | _grid(table.frame) | _files(path, table_folder, table) for table in tables
@@ -172,14 +166,11 @@ def _part(kind, part, seen):
 
 
 def _picture(figure):
-    """A figure's PNG file as a data URI, and its width and height in CSS pixels, `PER_INCH` if it knows its inches."""
+    """A figure's PNG file as a data URI, and its width and height in CSS pixels."""
     data = (Path(figure.folder) / f"{figure.name}.png").read_bytes()
-    width, height = (int.from_bytes(data[k : k + 4], "big") for k in (16, 20))
-    place = data.find(b"pHYs", 0, 1000)  # pixels a metre, if the unit that follows is 1
-    density = int.from_bytes(data[place + 4 : place + 8], "big") if place > 0 and data[place + 12] == 1 else 0
-    scale = min(1, PER_INCH / 0.0254 / density) if density else 1
     uri = "data:image/png;base64," + base64.b64encode(data).decode()
-    return {"uri": uri, "width": round(width * scale), "height": round(height * scale)}
+    width, height = (round(side * PER_INCH) for side in figure.inches)
+    return {"uri": uri, "width": width, "height": height}
 
 
 def _files(path, folder, part, kinds=("md", "csv", "tex")):

@@ -30,12 +30,15 @@ class Table:
 
 @dataclass
 class Figure:
-    """A figure of the report: `<folder>/<name>.png` and `.pdf`; other attributes as a `Table`'s."""
+    """A figure of the report: `<folder>/<name>.png` and `.pdf`; `inches` is its width and height, the other attributes
+    are as a `Table`'s.
+    """
 
     name: str
     title: str
     source: str
     folder: Path
+    inches: tuple
     note: str = ""
     commands: list = field(default_factory=list)
 

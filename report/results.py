@@ -4,14 +4,13 @@ Example python -m report.results runs
         prints the table of the classifiers that train_cnn.py, or a grid, left in a folder
 """
 
-import contextlib
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
 from common import cli, runs
-from grid.cells import is_done, record_path
+from grid.cells import read_record, record_path
 
 ARMS = ("CNN", "VAE", "AUG", "AUG+VAE")  # first in every table, in this order; after them the others by name
 METRICS = ("loss", "accuracy", "precision", "recall", "f1", "support")
@@ -64,9 +63,9 @@ def records(root, kind="*", whole=True):
     folder = Path(root) / "cells"
     for path in sorted(folder.glob(f"{kind}/*.json")):
         key = path.relative_to(folder).with_suffix("").as_posix()
-        with contextlib.suppress(ValueError):
-            if not whole or is_done(root, key):
-                yield key, runs.read_json(path)
+        record = read_record(root, key)
+        if record and (not whole or (Path(root) / key).is_dir()):
+            yield key, record
 
 
 def _say_what_is_not_counted(root, recorded):

@@ -4,6 +4,9 @@ A cell that was not run is empty. An obtained cell reads `mean ± standard devia
 interval of the mean], in` or `out`: whether the published number lies inside the interval. One seed has no interval.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -49,18 +52,29 @@ def protocols_in(frame):
     return [name for name in ("fair", "published") if (frame["protocol"] == name).any()] or ["fair"]
 
 
-def beside(frame, cells, rows, columns, scale, find, facts):
+class Lookup(NamedTuple):
+    """How obtained scores are found for a published number.
+
+    Attributes:
+        find: (frame, protocol, and the value of each of `facts`) to an array of scores, one per seed.
+        facts: names of the columns that say what a published number is of.
+    """
+
+    find: Callable
+    facts: tuple
+
+
+def side_by_side(frame, cells, rows, columns, lookup, scale=1):
     """Lays published numbers and obtained ones side by side.
 
     Args:
         frame: `results.collect(root)`.
-        cells: DataFrame of published numbers: the columns named in `rows`, `columns` and `facts`, `table`, `section`,
+        cells: DataFrame of published numbers: the columns named in `rows`, `columns` and `lookup`, `table`, `section`,
             `metric`, `value` and, as text, `printed`.
         rows: names of the columns that make a row of the table.
         columns: name of the column that makes a group of its columns.
+        lookup: `Lookup` of the obtained scores.
         scale: 100 for percent.
-        find: gives the obtained scores of a frame, a protocol and a cell's `facts`.
-        facts: names of the columns that say what a published number is of.
 
     Returns:
         wide: DataFrame of text with columns (group, "published" or "obtained, <protocol>").
@@ -74,9 +88,9 @@ def beside(frame, cells, rows, columns, scale, find, facts):
         unit = {"loss": 1, "support": 1}.get(metric, scale)
         digits = {"support": 0}.get(metric, 2 if unit == 100 else 4)
         for protocol in protocols_in(frame):
-            found = find(frame, protocol, *(cell[name] for name in facts))
+            found = lookup.find(frame, protocol, *(cell[name] for name in lookup.facts))
             row[group, f"obtained, {protocol}"] = as_text(found, value, unit, digits)
-            place = {name: cell[name] for name in ("table", "section", *facts)}
+            place = {name: cell[name] for name in ("table", "section", *lookup.facts)}
             tidy.append({**place, "published": cell["printed"], "protocol": protocol, **as_row(found, value, unit)})
     table = pd.DataFrame(list(wide.values()))
     table.columns = pd.MultiIndex.from_tuples(table.columns)

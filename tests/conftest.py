@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import io
-import json
 import os
 import subprocess
 import sys
@@ -88,24 +87,11 @@ def wait_until(condition, seconds=GUARD):
 def dask(tmp_path, monkeypatch):
     """A Dask scheduler and two workers, each with a disk of its own: (address, workers)."""
     pytest.importorskip("distributed")
-    from grid import cluster
+    import dask_cluster
 
-    monkeypatch.setattr(cluster, "TIMEOUT", GUARD)
-    processes, address_file = [], tmp_path / "scheduler.json"
+    from grid import cluster as pool
 
-    def launch(command, *flags, cwd):
-        cwd.mkdir()
-        with (cwd / "log").open("w") as log:
-            line = [sys.executable, "-m", f"distributed.cli.dask_{command}", *flags]
-            processes.append(subprocess.Popen(line, cwd=cwd, env=ENVIRONMENT, stdout=log, stderr=log))
-        return processes[-1]
+    monkeypatch.setattr(pool, "TIMEOUT", GUARD)
 
-    flags = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address_file)]
-    launch("scheduler", *flags, cwd=tmp_path / "scheduler")
-    wait_until(lambda: address_file.exists() and address_file.read_text().endswith("}"))
-    flags = ["--scheduler-file", str(address_file), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    workers = [launch("worker", *flags, "--local-directory", ".", cwd=tmp_path / f"worker{k}") for k in range(2)]
-    yield json.loads(address_file.read_text())["address"], workers
-    for process in processes:
-        process.kill()
-        process.wait()
+    with dask_cluster.running(tmp_path) as cluster:
+        yield cluster.address, cluster.workers

@@ -22,7 +22,7 @@ found = {}
 for arm, flags in {"CNN": [], "VAE": ["-vae", others], "AUG": ["--aug"], "AUG+VAE": ["-vae", others, "--aug"]}.items():
     for protocol, length in (("fair", ["--steps", "20"]), ("published", ["-e", "2"])):
         out = f"{root}/{arm}-{protocol}-{devices.replace(':', '')}"
-        line = ["-path", f"{root}/data", "-limtr", "7", "-limte", "-1", "-b", "8", "--model", "toy", "--out", out]
+        line = ["-path", f"{root}/data", "-limtr", "4", "-limte", "-1", "-b", "8", "--model", "toy", "--out", out]
         train_cnn.main([*line, *flags, *length, "--protocol", protocol, "--devices", devices])
         found[f"{arm} {protocol}"] = pd.read_csv(f"{out}/history.csv").to_dict("list")
 print(json.dumps(found))
@@ -31,7 +31,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def curves(tmp_path_factory):
-    """The loss curves of every arm in both protocols, on one device and on two; batches of 8, the last of 5."""
+    """The loss curves of every arm in both protocols, on one device and on two; batches of 8, the last of 4."""
     root = tmp_path_factory.mktemp("devices")
     write_digits(root / "data", side=8)
     others = write_digits(root / "others", num_train=28, side=8) / "train"

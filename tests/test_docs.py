@@ -54,7 +54,7 @@ def parse(words):
     """Parses a command line with its script's own parser, which exits if it refuses."""
     script, argv = (words[0], words[1:]) if words[0].startswith("./") else (words[1], words[2:])
     if script == "./reproduce.sh":
-        paper, argv = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (STUDIES[0], argv)
+        paper, argv = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else ("thesis", argv)
         study.parse_args(study.load(paper), argv)
     elif script == "-m":
         assert importlib.util.find_spec(argv[0]), f"there is no module {argv[0]}"
@@ -147,6 +147,13 @@ def help_text(capsys, parse_args):
         parse_args(["--help"])
     assert caught.value.code == 0
     return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_texts_of_the_scripts_say_per_class(script, capsys):
+    shown = help_text(capsys, importlib.import_module(script).parse_args)
+    assert "--" in shown
+    assert [match[0] for match in PER_CLASS.finditer(shown)] == []
 
 
 @pytest.mark.parametrize("paper", STUDIES)

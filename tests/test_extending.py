@@ -13,9 +13,8 @@ import arms
 import generate
 import reproduce
 import train_cnn
-from common import runs, saved
+from common import saved
 from experiments import study
-from images import albums, folders
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
@@ -51,7 +50,8 @@ def test_every_example_is_tried():
     assert set(EXAMPLES) == {
         "cnn/mlp.py",
         "arms/smoothing.py",
-        "vae_aug/noisy.py",
+        "vae_aug/pixels.py",
+        "train_pixels.py",
         "experiments/curve/__init__.py",
     }
 
@@ -82,16 +82,15 @@ def test_the_arm_smooths_labels_and_its_flag_is_checked(example, monkeypatch):
         train_cnn.parse_args(["-path", "data", "--smoothing", "0.3", "-chain", "rbm"])
 
 
-def test_the_generator_is_drawn_from(example, tmp_path, monkeypatch):
-    example("vae_aug/noisy.py")
-    monkeypatch.setattr(saved, "KINDS", saved.KINDS | line_of("Kind", "noisy", Kind=saved.Kind))
-    settings = {"image_shape": [4, 4, 1], "classes": ["cat", "dog"]}
-    with runs.writing(tmp_path / "noisy", settings, {}, facts={"kind": "noisy"}) as folder:
-        np.savez(folder / "means.npz", means=np.full((2, 4, 4, 1), 0.5) * [[[[0]]], [[[1]]]])
-    generate.main(["-models", str(tmp_path / "noisy"), "-out", str(tmp_path / "gen"), "--count", "20", "cat=4"])
-    images, labels = albums.read_classes(folders.list_images(tmp_path / "gen"))
-    assert np.bincount(labels).tolist() == [4, 20]
-    assert images[labels == 0].mean() < 20 < 100 < images[labels == 1].mean() < 155
+def test_the_generator_is_trained_found_and_drawn_from(example, digits, tmp_path, monkeypatch):
+    example("vae_aug/pixels.py")
+    monkeypatch.setattr(saved, "KINDS", saved.KINDS | line_of("Kind", "pixels", Kind=saved.Kind))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(EXAMPLES["train_pixels.py"], "train_pixels.py", "exec"), {})
+    generate.main(["-models", "models-pixels", "-out", "gen", "--count", "2"])
+    assert sorted(path.relative_to(tmp_path / "gen").as_posix() for path in tmp_path.glob("gen/*/*.png")) == [
+        f"{label}/{number}.png" for label in (0, 1, 2) for number in (1, 2)
+    ]
 
 
 def test_the_study_plans_its_cells_and_makes_its_table(example, digits, tmp_path, capsys):

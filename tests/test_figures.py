@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import GUARD
+from fake_grid import write_record
 
 from experiments import thesis
 from experiments.thesis import figures
@@ -33,9 +34,7 @@ ALL = SCORES.union(*NAMES.values())
 
 def add_cell(root, key, **facts):
     """The folder of a cell, with its record."""
-    record = root / "cells" / f"{key}.json"
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps({"command": f"python make.py --out {key}", "facts": facts}))
+    write_record(root, key, facts, f"python make.py --out {key}")
     (root / key).mkdir(parents=True)
     return root / key
 

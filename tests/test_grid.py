@@ -1,6 +1,7 @@
 """The grid's cells: how many, what they share, how they are named, what they are told."""
 
 from pathlib import PurePosixPath
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +11,7 @@ import train_vae
 from experiments import study, thesis
 from experiments.thesis.grid import Grid
 from grid import cost
-from grid.graph import given
+from grid.graph import Graph, given
 
 DIGITS = {str(digit): 150 for digit in range(10)}
 
@@ -249,3 +250,12 @@ def test_given_leaves_out_what_was_not_given():
     assert given(steps=500, e=None, deterministic=False, size=[28, 28]) == ["--steps", 500, "--size", 28, 28]
     assert given(e=3, limte=-1, deterministic=True) == ["-e", 3, "-limte", -1, "--deterministic"]
     assert given(bad=0, chain_length=500) == ["--bad", 0, "--chain-length", 500]
+
+
+def test_two_cells_of_one_key_and_other_flags_are_an_error():
+    graph = Graph(SimpleNamespace(seeds=1, protocol="fair"), DIGITS)
+    models = ["-models", PurePosixPath("models/a")]
+    assert graph.add("gen/a", "generate", [*models, "--count", 1], {}) == "gen/a"
+    assert graph.add("gen/a", "generate", [*models, "--count", 1], {}) == "gen/a"
+    with pytest.raises(ValueError, match=r"two cells are called gen/a: python generate.py .* 1; python generate.py"):
+        graph.add("gen/a", "generate", [*models, "--count", 2], {})

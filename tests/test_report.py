@@ -29,7 +29,7 @@ def small_table(**changes):
 
 
 def grouped_table(**changes):
-    """Two groups of columns over rows named by two columns, as `tables.beside` lays them out."""
+    """Two groups of columns over rows named by two columns, as `tables.side_by_side` lays them out."""
     frame = pd.DataFrame(
         [
             [2, 50, "70.00", "71.00 ± 0.50 (3) [70.20, 71.80], out", "80.00", ""],
@@ -48,11 +48,14 @@ def make_figure(folder, name="curve", title="A curve", inches=(3, 2), **changes)
     canvas.add_subplot().plot([1, 2, 3])
     folder.mkdir(exist_ok=True)
     canvas.savefig(folder / f"{name}.png", dpi=150)
-    return Figure(**{"name": name, "title": title, "source": "Fig. 1", "folder": folder, **changes})
+    return Figure(**{"name": name, "title": title, "source": "Fig. 1", "folder": folder, "inches": inches, **changes})
+
+
+ABOUT = {"fair": "Every arm takes the same steps.", "published": "As the released code does it."}
 
 
 def make_page(path, headline=HEADLINE, facts=None, claims=(), tables=(), figures=(), **options):
-    page.write_page(path, headline, facts or {}, claims, tables, figures, **options)
+    page.write_page(path, headline, facts or {}, claims, tables, figures, **{"protocols": ABOUT, **options})
     return path.read_text(encoding="utf-8")
 
 

@@ -1,55 +1,25 @@
-"""Running cells: order, resume after a kill, failures, two runs at once, a Dask cluster. Real processes, toy cells."""
+"""Running cells: order, resume after a kill, failures, two runs at once. Real processes, toy cells."""
 
 import json
 import os
 import pickle
 import random
-import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
-from pathlib import Path, PurePosixPath
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from conftest import ENVIRONMENT, GUARD, TESTS, wait_until
+from toy_grid import CHAIN, alive, chain, grid_of, numbers, toy, wait_for_worker
 
-from grid import cells, remote, schedule
-from grid.cells import Cell
-
-
-def toy(key, needs=(), **flags):
-    """A toy cell: `toy("sums/a", ["numbers/b"], add=1)`."""
-    line = ["--out", PurePosixPath(key)]
-    for name, value in flags.items():
-        line += [f"--{name.replace('_', '-')}", value]
-    if needs:
-        line += ["--needs", *map(PurePosixPath, needs)]
-    return Cell(key, "toy", tuple(line), tuple(needs), work=1.0)
-
-
-def grid_of(*cells_):
-    return {cell.key: cell for cell in cells_}
-
-
-def chain(width=4, **flags):
-    """`width` numbers, a sum of each two neighbours, and a sum of all sums."""
-    numbers = [toy(f"numbers/{k}", add=k, **flags) for k in range(width)]
-    sums = [toy(f"sums/{k}", [f"numbers/{k}", f"numbers/{k + 1}"], add=100, **flags) for k in range(width - 1)]
-    return grid_of(*numbers, *sums, toy("total/all", [cell.key for cell in sums], **flags))
-
-
-def numbers(root):
-    """What every finished cell made: {key: number}."""
-    paths = sorted(Path(root).glob("*/*/number.json"))
-    return {path.parent.relative_to(root).as_posix(): json.loads(path.read_text()) for path in paths}
-
-
-# By hand: the numbers 0 to 3, 100 and each two neighbours, and the sum of 101, 103 and 105.
-CHAIN = {f"numbers/{k}": k for k in range(4)} | {"sums/0": 101, "sums/1": 103, "sums/2": 105, "total/all": 309}
+from common import cli
+from grid import cells, machine, schedule
 
 
 @pytest.fixture
@@ -60,19 +30,20 @@ def run(tmp_path, monkeypatch):
 
     def run(grid, root=tmp_path / "grid", jobs=2):
         root.mkdir(exist_ok=True)
-        return schedule.run(grid, root, schedule.Machine(root, jobs))
+        return schedule.run(grid, root, machine.Machine(root, jobs))
 
     return run
 
 
-def start(root, grid, pool="schedule.Machine(root, 2)"):
+def start(root, grid, pool="machine.Machine(root, 2)"):
     """A run in a process of its own."""
     with (root.parent / "grid.pickle").open("wb") as file:
         pickle.dump(grid, file)
     program = f"""if True:
-        import pickle, sys
+        import pickle, signal, sys
         from pathlib import Path
-        from grid import schedule
+        from grid import machine, schedule
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the scripts end by it
         if __name__ == "__main__":
             root = Path({str(root)!r})
             with schedule.locked(root):
@@ -151,6 +122,90 @@ def test_a_cell_that_kills_every_worker_fails(run, tmp_path):
     assert numbers(tmp_path / "grid") == {"numbers/good": 1}
 
 
+def test_what_needs_a_cell_that_needs_a_failed_one_is_not_run(run, tmp_path, capfd):
+    a, b, c = toy("n/a", unless=tmp_path / "nothing"), toy("n/b", ["n/a"]), toy("n/c", ["n/b"])
+    failed = run(grid_of(a, b, c, toy("n/other", sleep=1)))
+    assert failed["n/b"] == "needs n/a, which failed"
+    assert failed["n/c"] == "needs n/b, which failed"
+    assert numbers(tmp_path / "grid") == {"n/other": 0}
+    assert not cells.log_path(tmp_path / "grid", "n/c").exists()
+    assert "not run: n/c: needs n/b, which failed" in capfd.readouterr().err
+
+
+def test_a_cell_that_kills_its_workers_leaves_its_neighbours_alone(run, tmp_path):
+    trace = tmp_path / "trace"
+    good = [toy(f"numbers/{k}", add=k, sleep=1, trace=trace) for k in range(3)]
+    failed = run(grid_of(toy("numbers/bad", die_unless="always", trace=trace), *good, toy("sums/a", ["numbers/bad"])))
+    assert failed == {"numbers/bad": schedule.DIED, "sums/a": "needs numbers/bad, which failed"}
+    assert numbers(tmp_path / "grid") == {f"numbers/{k}": k for k in range(3)}
+    ran = Counter(line.split()[0] for line in trace.read_text().splitlines())
+    assert ran == {"0": 1, "1": 1, "2": 1, "bad": 1 + schedule.ATTEMPTS}  # once beside others, then alone
+
+
+def test_a_cell_that_dies_beside_another_runs_again_alone(run, tmp_path):
+    trace = tmp_path / "trace"
+    long = toy("numbers/long", add=1, wait_for=trace)
+    victim = toy("numbers/victim", add=2, die_without=tmp_path / "grid/numbers/long/number.json", trace=trace)
+    assert run(grid_of(long, victim)) == {}
+    assert numbers(tmp_path / "grid") == {"numbers/long": 1, "numbers/victim": 2}
+    assert len(trace.read_text().splitlines()) == 2
+
+
+PAIR = grid_of(toy("numbers/a", add=1), toy("sums/a", ["numbers/a"], add=1))
+
+
+@pytest.mark.parametrize("text", ["", '{"command": "python toy.py --o', "{}", "[]", "null", '{"seconds": NaN}', "\x00"])
+def test_a_record_that_is_cut_empty_or_foreign_counts_as_none(tmp_path, text):
+    for cell in PAIR.values():
+        (tmp_path / cell.key).mkdir(parents=True)
+        cells.write_record(tmp_path, cell, 1.0)
+    assert schedule.plan(PAIR, tmp_path) == {}
+    cells.record_path(tmp_path, "sums/a").write_text(text)
+    assert not cells.is_done(tmp_path, "sums/a")
+    assert schedule.cost.recorded(PAIR, tmp_path) == {"numbers/a": 1.0}
+    assert list(schedule.plan(PAIR, tmp_path)) == ["sums/a"]
+
+
+def test_what_a_power_failure_cut_runs_again(run, tmp_path, capfd):
+    root = tmp_path / "grid"
+    assert run(PAIR) == {}
+    record, config = cells.record_path(root, "sums/a"), root / "sums/a/config.json"
+    record.write_text("")
+    config.write_text("")
+    (root / "sums/a/number.json").write_text("")
+    assert run(PAIR) == {}
+    assert f"{record}: not a whole record; the cell runs again" in capfd.readouterr().out
+    assert numbers(root) == {"numbers/a": 1, "sums/a": 2}
+    assert json.loads(config.read_text())["settings"] == {"add": 1}
+
+
+def test_records_are_read_once_and_not_after_every_cell(run, tmp_path, monkeypatch):
+    read = Counter()
+    read_json = cells.runs.read_json
+    monkeypatch.setattr(cells.runs, "read_json", lambda path: read.update([Path(path).name]) or read_json(path))
+    done = grid_of(*(toy(f"numbers/{k}", add=k) for k in range(3)))
+    assert run(done) == {}
+    read.clear()
+    assert run(done | grid_of(*(toy(f"more/m{k}", add=k) for k in range(6)))) == {}
+    assert {read[f"{k}.json"] for k in range(3)} == {3}  # planned, found done, its seconds
+    assert {read[f"m{k}.json"] for k in range(6)} <= {1, 2}
+
+
+def test_a_command_can_be_pasted_into_a_shell():
+    cell = toy("numbers/a b", trace="/data/my $images/it's", add=1)
+    words = ["python", "toy.py", "--out", "grid/numbers/a b", "--trace", "/data/my $images/it's", "--add", "1"]
+    assert shlex.split(cell.command("grid")) == words
+    assert cell.command("grid").startswith("python toy.py --out 'grid/numbers/a b' --trace ")
+
+
+def test_without_a_terminal_a_line_says_every_while_what_goes_on(run, capfd, monkeypatch):
+    monkeypatch.setattr(cli.Progress, "QUIET", 0)
+    assert run(grid_of(toy("numbers/a", sleep=6))) == {}
+    lines = capfd.readouterr().err.splitlines()
+    assert sum("0/1" in line and "0 failed, 1 at work, about" in line for line in lines) >= 2
+    assert "1/1" in lines[-1]
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_killed_at_three_random_moments_it_ends_with_the_same_numbers(tmp_path, seed):
     rng, root, trace = random.Random(seed), tmp_path / "grid", tmp_path / "trace"
@@ -183,102 +238,26 @@ def test_two_runs_on_one_folder_take_turns(tmp_path):
     assert len(trace.read_text().splitlines()) == 8
 
 
-def test_interrupted_it_ends_at_once_and_leaves_no_worker(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_ends_at_once_and_leaves_neither_worker_nor_half_a_folder(tmp_path, number):
     root, trace = tmp_path / "grid", tmp_path / "trace"
     root.mkdir()
     process = start(root, grid_of(toy("numbers/long", sleep=2 * GUARD, trace=trace)))
     worker = wait_for_worker(trace)
-    process.send_signal(signal.SIGINT)
+    assert list(root.glob("numbers/.*partial*"))
+    process.send_signal(number)
     assert process.wait(GUARD) != 0
     wait_until(lambda: not alive(worker))
+    assert not list(root.glob("numbers/.*partial*"))
 
 
-def wait_for_worker(trace, word=""):
-    """The process that runs a cell, as its trace says."""
-    wait_until(lambda: trace.exists() and any(word in line for line in trace.read_text().splitlines()))
-    return int(next(line for line in trace.read_text().splitlines() if word in line).split()[1])
-
-
-def parent_of(pid):
-    """The Dask worker whose process runs a cell."""
-    return int(re.search(r"PPid:\s*(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "zombie" not in Path(f"/proc/{pid}/status").read_text() if Path(f"/proc/{pid}").exists() else True
-
-
-def test_a_cluster_makes_the_same_numbers_and_survives_the_death_of_a_worker(dask, tmp_path, run):
-    from grid.cluster import Cluster
-
-    address, workers = dask
-    root, trace = tmp_path / "away", tmp_path / "trace"
-    (root / "data").mkdir(parents=True)
-    (root / "data/number.json").write_text("1000")
-    total = toy("total/all", ["sums/0", "sums/1", "sums/2", "data"], trace=trace)
-    grid = chain(trace=trace, sleep=0.5) | grid_of(total)
-    killer = threading.Thread(target=lambda: os.kill(parent_of(wait_for_worker(trace)), signal.SIGKILL))
-    killer.start()
-    assert schedule.run(grid, root, Cluster(root, address)) == {}
-    killer.join()
-    assert sorted(worker.poll() is None for worker in workers) == [False, True]
-    assert numbers(root) == {**CHAIN, "total/all": 1309}
-    assert "adding" in cells.log_path(root, "sums/1").read_text()
-
-    here = tmp_path / "here"
-    shutil.copytree(root / "data", here / "data")
-    assert run(grid, here) == {}
-    assert numbers(here) == numbers(root)
-
-
-def test_a_cell_whose_process_dies_on_a_cluster_is_tried_again(dask, tmp_path):
-    from grid.cluster import Cluster
-
-    root = tmp_path / "away"
-    (root / "data").mkdir(parents=True)
-    grid = grid_of(toy("numbers/once", add=1, die_unless=tmp_path / "died"), toy("numbers/always", die_unless="always"))
-    failed = schedule.run(grid, root, Cluster(root, dask[0]))
-    assert failed == {"numbers/always": "its worker died 3 times (out of memory?)"}
-    assert numbers(root) == {"numbers/once": 1}
-
-
-def test_a_failure_on_a_cluster_comes_back_with_its_log(dask, tmp_path):
-    from grid.cluster import Cluster
-
-    root = tmp_path / "away"
-    (root / "data").mkdir(parents=True)
-    grid = grid_of(toy("numbers/bad", unless=tmp_path / "nothing"), toy("numbers/good", add=5))
-    assert schedule.run(grid, root, Cluster(root, dask[0])) == {"numbers/bad": f"{tmp_path / 'nothing'} is not there"}
-    assert "Traceback" in cells.log_path(root, "numbers/bad").read_text()
-    assert numbers(root) == {"numbers/good": 5}
-
-
-def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
-    pytest.importorskip("distributed")
-    from grid import cluster
-
-    monkeypatch.setattr(cluster, "TIMEOUT", 1)
-    with pytest.raises(ValueError, match=r"--scheduler tcp://127.0.0.1:1: no Dask scheduler answers there"):
-        cluster.Cluster(tmp_path, "tcp://127.0.0.1:1")
-
-
-def test_a_worker_with_other_code_is_refused(tmp_path):
-    error, output = remote.run_away(toy("numbers/a"), remote.pack(tmp_path, []), tmp_path, "another commit")
-    assert "other source files" in error
-    assert output == b""
-
-
-def test_packed_folders_come_out_as_they_went_in(tmp_path):
-    (tmp_path / "in/gen/a").mkdir(parents=True)
-    (tmp_path / "in/gen/a/1.png").write_bytes(b"\x89PNG")
-    (tmp_path / "in/gen/.a.partial-1").mkdir()
-    (tmp_path / "in/gen/.a.partial-1/1.png").write_bytes(b"half")
-    (tmp_path / "in/note.json").write_text("1")
-    remote.unpack(remote.pack(tmp_path / "in", ["gen", "note.json"]), tmp_path / "out")
-    files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert files == {"gen/a/1.png", "note.json"}
-    assert (tmp_path / "out/gen/a/1.png").read_bytes() == b"\x89PNG"
+def test_a_worker_that_is_told_to_end_leaves_its_cell_to_another(tmp_path):
+    root, trace = tmp_path / "grid", tmp_path / "trace"
+    root.mkdir()
+    process = start(root, grid_of(toy("numbers/a", add=1, wait_for=tmp_path / "go", trace=trace)))
+    os.kill(wait_for_worker(trace), signal.SIGTERM)
+    wait_until(lambda: len(trace.read_text().splitlines()) == 2)
+    (tmp_path / "go").touch()
+    assert process.wait(GUARD) == 0
+    assert numbers(root) == {"numbers/a": 1}
+    assert not list(root.glob("numbers/.*partial*"))

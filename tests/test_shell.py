@@ -1,5 +1,6 @@
 """reproduce.sh and setup.sh."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,27 @@ def test_setup_names_what_is_missing_where_no_python_fits(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env={"PATH": str(tools)}, capture_output=True, text=True)
     assert done.returncode == 2
     assert "no Python 3.10 to 3.13" in done.stderr
+
+
+def test_two_set_ups_at_once_make_one_environment(tmp_path):
+    shutil.copy(ROOT / "setup.sh", tmp_path)
+    (tmp_path / "requirements.txt").touch()
+    python = tmp_path / "python"  # makes and fills a .venv in name only, and notes it
+    python.write_text(f"""#!/bin/sh
+case "$*" in
+*"-m venv"*) echo venv >> steps; sleep 1; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+*"-m pip install"*) echo install >> steps; sleep 1 ;;
+*"-m pip --version"*) ;;
+*) exec "{sys.executable}" "$@" ;;
+esac
+""")
+    python.chmod(0o755)
+    line = ["bash", "-c", "source ./setup.sh requirements.txt && echo ready"]
+    how = {"cwd": tmp_path, "env": {**os.environ, "PYTHON": str(python)}, "stdout": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(line, **how) for _ in range(2)]
+    said = [process.communicate()[0].splitlines() for process in both]
+    assert [lines[-1] for lines in said] == ["ready", "ready"]
+    assert (tmp_path / "steps").read_text().split() == ["venv", "install"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The engine of the studies: how they are found, what --quick sets, a toy study from its command line to its page."""
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -37,6 +38,15 @@ def test_every_folder_gives_a_study_of_its_name(toys, name):
     assert found.name == name
     assert study.make_parser(found).prog == f"reproduce.sh {name}"
     assert study.settings(found, study.parse_args(found, [])).get("paper", "thesis") == name
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("results/*/grid.json")), ids=lambda path: path.parent.name)
+def test_a_grid_that_was_begun_before_goes_on(path):
+    settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    found = study.load(settings.get("paper", "thesis"))
+    line = shlex.split((path.parent / "commands.txt").read_text(encoding="utf-8").splitlines()[0])
+    assert settings == study.settings(found, study.parse_args(found, line[2:]))
+    assert set(settings) == set(study.settings(found, study.parse_args(found, [])))
 
 
 def test_what_is_typed_wins_over_quick_even_where_it_is_the_default(toys):

@@ -1,6 +1,7 @@
-"""A cell's script that needs no Keras: adds numbers, slowly if told so. `experiments.cells` calls its `main`."""
+"""A cell's script that needs no Keras: adds numbers, slowly if told so. `grid.cells` calls its `main`."""
 
 import argparse
+import errno
 import os
 import signal
 import time
@@ -19,6 +20,8 @@ def main(argv):
     parser.add_argument("--trace", help="file that gets a line, with the process, each time this runs")
     parser.add_argument("--unless", help="fails unless this file is there")
     parser.add_argument("--die-unless", help="dies unless this file is there, which it makes; or always")
+    parser.add_argument("--die-without", help="dies unless this file is there")
+    parser.add_argument("--full", help="finds its disk full if the folder's path has this in it")
     args = parser.parse_args(argv)
     total = args.add + sum(runs.read_json(Path(need) / "number.json") for need in args.needs)
     if runs.finished(args.out, {"add": args.add}, {}):
@@ -34,6 +37,10 @@ def main(argv):
             if args.die_unless != "always":
                 Path(args.die_unless).touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if args.die_without and not Path(args.die_without).exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        if args.full and args.full in args.out:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), args.out)
         while args.wait_for and not Path(args.wait_for).exists():
             time.sleep(0.05)
         time.sleep(args.sleep)

@@ -9,8 +9,7 @@ from matplotlib.lines import Line2D
 from common.plots import plain
 from experiments.scarce.grid import SHEET, STRIP, THIN
 from experiments.scarce.tables import NAMES
-from images import albums
-from report.figures import MOST_CLASSES, class_names, finished, first_images, save_all, tile
+from report.figures import MOST_CLASSES, class_names, finished, first_images, read_picture, save_all, tile
 from report.style import LINE_LOOKS, WIDTH, plain_ticks
 
 TERMS = {"loss": "\u2212ELBO", "reconstruction_loss": "\u2212log-likelihood", "kl_loss": "KL divergence"}
@@ -33,7 +32,7 @@ def first_seed(made):
 
 
 def picture(axes, path, title=""):
-    axes.imshow(albums.read_images([path], color="rgb")[0])
+    axes.imshow(read_picture(path))
     axes.set(xticks=[], yticks=[], title=title)
     axes.spines[:].set_visible(False)
 

@@ -47,8 +47,11 @@ def scores(frame, protocol, model, generator, chain_length, labels, labelled):
     return (rows[rows["chain_length"] == chain_length] if generator else rows)["error"].to_numpy(float)
 
 
+LOOKUP = tables.Lookup(scores, CELL)
+
+
 def numbers(name):
-    """A published table as `tables.beside` takes it; a baseline has chain length 0 and no labels."""
+    """A published table as `tables.side_by_side` takes it; a baseline has chain length 0 and no labels."""
     table = published.read(name).fillna({"generator": "", "labels": "", "chain_length": 0, "note": ""})
     table = table.astype({"chain_length": int}).assign(metric="error", value=table["error_percent"])
     return table.assign(printed=["-" if pd.isna(value) else f"{value:.2f}" for value in table["value"]])
@@ -79,7 +82,7 @@ def scenario(frame, labelled):
     cells["model's name"] = cells["model"].map(NAMES)
     cells["chains of"] = cells["generator"].map(NAMES)
     cells["states"] = cells["chain_length"].map("{:,}".format).where(cells["generator"] != "", "")
-    wide, tidy = tables.beside(rows, cells, ["chains of", "states", "labels"], "model's name", 100, scores, CELL)
+    wide, tidy = tables.side_by_side(rows, cells, ["chains of", "states", "labels"], "model's name", LOOKUP, scale=100)
     tidy = tidy.assign(note=cells["note"].repeat(len(tables.protocols_in(rows))).to_numpy())
     title = f"Error in percent with {labelled:,} labelled of {AVAILABLE * labelled:,} images"
     source = f"Maronas et al. 2018, Table {number}" if number else "As Maronas et al. 2018, Tables 1 to 3"
@@ -108,7 +111,7 @@ def ladder(frame):
     names = {"Baseline": "baseline (FC2)", "Ladder Network": "ladder network", "RBM DA": "RBM chains (FC2)"}
     cells["what"] = cells["method"].map(names)
     cells["labelled images"] = cells["labelled"]
-    wide, tidy = tables.beside(frame, cells, ["labelled images"], "what", 100, scores, CELL)
+    wide, tidy = tables.side_by_side(frame, cells, ["labelled images"], "what", LOOKUP, scale=100)
     chosen = cells[(cells["generator"] != "") & ~cells["labelled"].isin(more)]
     settings = [f"{row.chain_length:,} with {row.labelled:,}" for row in chosen.itertuples()]
     note = (

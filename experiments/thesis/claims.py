@@ -1,26 +1,46 @@
-"""The papers' claims, and what the obtained scores say to each.
+"""The papers' claims, and what the obtained scores say to each, by the rule of `report.claims`.
 
-Scores are macro F1 as fractions; sentences speak of points of F1, a point being 0.01.
+Scores are macro F1 as fractions; sentences speak of points of F1, a point being 0.01. Published figures are of MNIST
+and of single runs. In the published protocol arms differ in steps and selection too, so a verdict is on the arms as
+released, not on the images that joined.
 """
+
+from functools import partial
 
 import pandas as pd
 
 from cnn.protocols import ARMS
 from experiments.thesis import published
 from experiments.thesis.comparison import by_pair, has_latent
-from report.claims import FAILS, HOLDS, all_of, judge_direction, judge_figure, make_gain, weigh
+from report.claims import FAILS, HOLDS, NOT_RUN, Gap, Statement, all_of, judge_family, judge_figure, make_gain
 from report.parts import Claim
 from report.statistics import ALPHA, OPEN, over_latents
 
-TABLE_3 = (
-    ("VAE", "CNN", "Generated images improve the plain CNN (VAE above CNN)"),
-    ("AUG", "CNN", "Classic augmentation improves the plain CNN (AUG above CNN)"),
-    ("AUG", "VAE", "Classic augmentation gains more than generated images (AUG above VAE)"),
-    ("AUG+VAE", "CNN", "Both together improve the plain CNN (AUG+VAE above CNN)"),
-    ("AUG+VAE", "VAE", "Both together beat generated images alone (AUG+VAE above VAE)"),
-    ("AUG+VAE", "AUG", "Both together beat classic augmentation alone (AUG+VAE above AUG)"),
+CIARP = "CIARP 2018, section 3.4"
+TABLES = f"{CIARP}, Tables 2 and 3"
+TABLE_3 = tuple(
+    Statement(text, TABLES, (Gap(one, other),))
+    for one, other, text in (
+        ("VAE", "CNN", "Generated images improve the plain CNN (VAE above CNN)"),
+        ("AUG", "CNN", "Classic augmentation improves the plain CNN (AUG above CNN)"),
+        ("AUG", "VAE", "Classic augmentation gains more than generated images (AUG above VAE)"),
+        ("AUG+VAE", "CNN", "Both together improve the plain CNN (AUG+VAE above CNN)"),
+        ("AUG+VAE", "VAE", "Both together beat generated images alone (AUG+VAE above VAE)"),
+        ("AUG+VAE", "AUG", "Both together beat classic augmentation alone (AUG+VAE above AUG)"),
+    )
 )
 ALL_OF_TABLE_3 = "Every difference of Table 3 is significant (p < 0.01)"
+FIGURES = {"CNN": "14.56", "AUG": "4.76"}  # what AUG+VAE gained over these with 50 images
+PAGES = Statement(
+    "Generated images do better fed in pages than all at once (NEW VAE above OLD VAE)",
+    "Thesis, section 6.4, Tables 6.28 to 6.32",
+    (lambda obtained, theirs: in_pages(obtained, theirs),),
+)
+SIZES = Statement(
+    "Generated images gain the more over the plain CNN, the smaller the training set",
+    "CIARP 2018, Table 2; thesis, section 6.4.2",
+    (lambda obtained, theirs: smaller_sets(obtained, theirs),),
+)
 BLIND = (
     " As released, AUG+VAE is fed no generated image: where it differs from AUG, it is the rule for stopping and "
     "choosing weights that differs."
@@ -30,27 +50,16 @@ BLIND = (
 def judge(frame, alpha=ALPHA):
     """What the obtained scores say to each claim of the papers, protocol by protocol.
 
-    A claim names a gain: the difference between two arms, latent dimensions or ways of feeding, one a (size, seed),
-    averaged over latent dimensions. Its test's p is corrected by Holm's method within its family: the six comparisons
-    of CIARP's Table 3; latent dimension 3 against 2, 4 and 8; the two gains at 50 images; the others alone. A claim
-
-    - "holds" if the gain is positive and corrected p < alpha;
-    - "does not hold" if the gain is negative and corrected p < alpha, or if its 95 % interval ends below half of what
-      was published for the same sizes: a gain that small is none worth the name of the published one;
-    - is "not decided" otherwise, and always if there are too few pairs for any corrected p below alpha: what cannot
-      confirm a claim is not let refute it. One test takes 8 pairs (p = 2 / 2**8 = 0.0078), six take 11.
-
-    A claim of several gains holds if all hold, and does not if one does not. A published figure (14.56 points) holds if
-    there is a gain and its interval contains the figure, and does not if the interval leaves it out. Published figures
-    are of MNIST and of single runs. In the published protocol arms differ in steps and selection too, so a verdict is
-    on the arms as released, not on the images that joined.
+    A gain is the difference between two arms, latent dimensions or ways of feeding, one per (size, seed), averaged over
+    latent dimensions. Families of tests: the six comparisons of CIARP's Table 3; latent dimension 3 against 2, 4 and 8;
+    the two gains at 50 images; the others alone.
 
     Args:
         frame: `results.collect` of any protocols.
         alpha: level of significance.
 
     Returns:
-        List of `results.Claim`; where nothing was run, "not decided" with evidence "not run".
+        List of `Claim`; where nothing was run, "not decided" with evidence "not run".
     """
     found = []
     for protocol in frame["protocol"].unique():
@@ -58,96 +67,112 @@ def judge(frame, alpha=ALPHA):
         scores, fed = by_pair(rows), rows.loc[has_latent(rows), "arm"].unique()
         blind = ((rows["arm"] == "AUG+VAE") & (rows["generated"] == 0)).any()
         arms = [arm for arm in ARMS if arm in fed] or ["VAE"]
-        parts = [*_arms(scores, alpha), _latents(scores, arms, alpha), *_fifty(scores, blind, alpha)]
-        for text, source, verdict, evidence in [*parts, _pages(rows, alpha), _sizes(scores, alpha)]:
-            if evidence != "not run":
-                evidence += "." + (BLIND if blind and "AUG+VAE" in text + evidence else "")
-            found.append(Claim(text, source, protocol, verdict, evidence))
+        same = of_latents(scores.index.unique("latent"))
+        families = (
+            ([latents(arms)], scores, table_2()),
+            (fifty(blind), scores, table_2()),
+            ([PAGES], *by_feeding(rows)),
+            ([SIZES], scores, same),
+        )
+        claims = judge_family(TABLE_3, scores, same, protocol, alpha)
+        claims.append(all_differences(claims, protocol))
+        for family in families:
+            claims += judge_family(*family, protocol, alpha)
+        for claim in claims:
+            if blind and claim.evidence != NOT_RUN and "AUG+VAE" in claim.text + claim.evidence:
+                claim.evidence += BLIND
+        found += claims
     return found
 
 
-def table_2(latents=()):
-    """CIARP's Table 2 as `by_pair` gives obtained scores: of these latent dimensions, or of all if none is named."""
+def table_2():
+    """CIARP's Table 2 as `by_pair` gives obtained scores, with seed 0."""
     wide = published.read("ciarp_2").assign(seed=0).astype({"latent": "int64"})
-    wide = wide.pivot(index=["size", "seed", "latent"], columns="method", values="f1_percent") / 100
-    return wide[wide.index.get_level_values("latent").isin(latents)] if any(latents) else wide
+    return wide.pivot(index=["size", "seed", "latent"], columns="method", values="f1_percent") / 100
 
 
-def _arms(scores, alpha):
-    reference = table_2(scores.index.unique("latent"))
-    gains = [
-        make_gain(f"{row} over {column}", scores[row] - scores[column], reference[row] - reference[column])
-        for row, column, _ in TABLE_3
-    ]
-    found = weigh(gains, alpha, judge_direction)
-    source = "CIARP 2018, section 3.4, Tables 2 and 3"
-    each = [(text, source, *verdict) for (_, _, text), verdict in zip(TABLE_3, found, strict=True)]
-    groups = {verdict: [] for verdict in (HOLDS, FAILS, OPEN, "not run")}
-    for gain, (verdict, text) in zip(gains, found, strict=True):
-        groups["not run" if text == "not run" else verdict].append(gain.words)
+def of_latents(latents):
+    """Table 2 at these latent dimensions; where `by_pair` found none and says 0, the mean over all of them."""
+    wide = table_2()
+    if any(latents):
+        return wide[wide.index.get_level_values("latent").isin(latents)]
+    means = pd.concat({0: wide.groupby(level=["size", "seed"]).mean()}, names=["latent"])
+    return means.reorder_levels(wide.index.names)
+
+
+def all_differences(claims, protocol):
+    """The claim that all of Table 3 holds, from the claims of its six comparisons."""
+    groups = {verdict: [] for verdict in (HOLDS, FAILS, OPEN, NOT_RUN)}
+    for statement, claim in zip(TABLE_3, claims, strict=True):
+        [gap] = statement.gaps
+        groups[NOT_RUN if claim.evidence == NOT_RUN else claim.verdict].append(f"{gap.one} over {gap.other}")
     evidence = "; ".join(f"{verdict}: {', '.join(words)}" for verdict, words in groups.items() if words)
-    if all(gain.differences.empty for gain in gains):
-        evidence = "not run"
-    return [*each, (ALL_OF_TABLE_3, source, all_of([verdict for verdict, _ in found]), evidence)]
+    evidence = NOT_RUN if len(groups[NOT_RUN]) == len(claims) else f"{evidence}."
+    return Claim(ALL_OF_TABLE_3, TABLES, protocol, all_of([claim.verdict for claim in claims]), evidence)
 
 
-def _latents(scores, arms, alpha):
-    def lead(wide, other):
-        tables = {arm: wide[arm].unstack("latent").reindex(columns=[3, other]) for arm in arms}
-        return pd.DataFrame({arm: table[3] - table[other] for arm, table in tables.items()}).mean(axis=1)
+def latents(arms):
+    """The claim that latent dimension 3 is the best, on the mean of these arms."""
 
-    gains = [
-        make_gain(f"3 over {other} ({', '.join(arms)})", lead(scores, other), lead(table_2(), other))
-        for other in (2, 4, 8)
-    ]
-    found = weigh(gains, alpha, judge_direction)
-    texts = [
-        text if text != "not run" else f"{gain.words}: {text}" for gain, (_, text) in zip(gains, found, strict=True)
-    ]
-    evidence = "not run" if all(gain.differences.empty for gain in gains) else "; ".join(texts)
+    def gap(other, obtained, theirs):
+        def lead(wide):
+            tables = {arm: wide[arm].unstack("latent").reindex(columns=[3, other]) for arm in arms}
+            return pd.DataFrame({arm: table[3] - table[other] for arm, table in tables.items()}).mean(axis=1)
+
+        return make_gain(f"3 over {other} ({', '.join(arms)})", lead(obtained), lead(theirs))
+
     text = "Latent dimension 3 is the best of 2, 3, 4 and 8 overall"
-    return text, "CIARP 2018, section 3.4; thesis, section 6.5.3", all_of([verdict for verdict, _ in found]), evidence
+    return Statement(text, f"{CIARP}; thesis, section 6.5.3", tuple(partial(gap, other) for other in (2, 4, 8)))
 
 
-def _fifty(scores, blind, alpha):
-    def at_fifty(wide, other, any_latent=False):
-        gaps = wide["AUG+VAE"] - wide[other]
-        latents = gaps.index.get_level_values("latent")
-        return gaps[(gaps.index.get_level_values("size") == 50) & ((latents == 3) | any_latent)]
+def fifty(blind):
+    """The claims on what AUG+VAE gains with 50 images; `blind`, it was fed none, and so has no latent dimension."""
 
-    figures = {"CNN": "14.56", "AUG": "4.76"}
-    gains = [make_gain(f"AUG+VAE over {o}", at_fifty(scores, o, blind), at_fifty(table_2(), o)) for o in figures]
-    claimed = []
-    for other, gain, (verdict, text) in zip(figures, gains, weigh(gains, alpha, judge_figure), strict=True):
-        if len(gain.differences) > 1:
-            text += f"; single seeds gain {100 * gain.differences.min():.2f} to {100 * gain.differences.max():.2f}"
-        claim = f"With 50 images and latent dimension 3, AUG+VAE gains {figures[other]} points of F1 over {other}"
-        claimed.append((claim, "CIARP 2018, section 3.4", verdict, text))
-    return claimed
+    def gap(other, obtained, theirs):
+        where = {"size": 50} if blind else {"size": 50, "latent": 3}
+        ours = Gap("AUG+VAE", other, where).difference(obtained)
+        figure = Gap("AUG+VAE", other, {"size": 50, "latent": 3}).difference(theirs)
+        return make_gain(f"AUG+VAE over {other}", ours, figure)
+
+    def single_seeds(gain):
+        if len(gain.differences) < 2:
+            return ""
+        return f"; single seeds gain {100 * gain.differences.min():.2f} to {100 * gain.differences.max():.2f}"
+
+    text = "With 50 images and latent dimension 3, AUG+VAE gains {} points of F1 over {}"
+    return [
+        Statement(text.format(figure, other), CIARP, (partial(gap, other),), judge_figure, single_seeds)
+        for other, figure in FIGURES.items()
+    ]
 
 
-def _pages(rows, alpha):
+def by_feeding(rows):
+    """Obtained and published scores of the VAE arm by how images are fed: columns `pages` and `all`."""
     vae = rows[(rows["arm"] == "VAE") & has_latent(rows)]
     obtained = vae.groupby(["size", "seed", "latent", "injection"])["f1"].mean().unstack("injection")
     cells = published.read("thesis_methods")
     cells = cells[(cells["section"] == "6.4.2") & (cells["metric"] == "f1") & cells["injection"].notna()]
-    reference = cells.pivot(index=["size", "latent"], columns="injection", values="value")  # latent dimension 2 alone
-    gaps = [wide["pages"] - wide["all"] for wide in (obtained.reindex(columns=["pages", "all"]), reference)]
-    [found] = weigh([make_gain("pages over all at once", *gaps)], alpha, judge_direction)
-    text = "Generated images do better fed in pages than all at once (NEW VAE above OLD VAE)"
-    return text, "Thesis, section 6.4, Tables 6.28 to 6.32", *found
+    theirs = cells.pivot(index=["size", "latent"], columns="injection", values="value")  # latent dimension 2 alone
+    return obtained.reindex(columns=["pages", "all"]), theirs
 
 
-def _sizes(scores, alpha):
+def in_pages(obtained, theirs):
+    """Generated images in pages over all of them at once."""
+    gaps = [wide["pages"] - wide["all"] for wide in (obtained, theirs)]
+    return make_gain("pages over all at once", *gaps)
+
+
+def smaller_sets(obtained, theirs):
+    """How much more generated images gain over the CNN with the fewest images that were run than with the most."""
+    gap = Gap("VAE", "CNN")
+    sizes = sorted(gap.difference(obtained).index.unique("size"))
+    if len(sizes) < 2:
+        return make_gain("fewest images over most", obtained["VAE"][:0], theirs["VAE"][:0])
+    few, many = sizes[0], sizes[-1]
+
     def shrinkage(wide):
-        table = over_latents((wide["VAE"] - wide["CNN"]).dropna()).unstack("size").reindex(columns=ends)
-        return pd.concat({ends[0]: table[ends[0]] - table[ends[-1]]}, names=["size"])
+        table = over_latents(gap.difference(wide)).unstack("size").reindex(columns=[few, many])
+        return pd.concat({few: table[few] - table[many]}, names=["size"])
 
-    found = OPEN, "not run"
-    sizes = sorted((scores["VAE"] - scores["CNN"]).dropna().index.unique("size"))
-    if len(sizes) > 1:
-        ends, reference = [sizes[0], sizes[-1]], table_2(scores.index.unique("latent"))
-        words = f"VAE over CNN with {ends[0]} images less that with {ends[1]}"
-        [found] = weigh([make_gain(words, shrinkage(scores), shrinkage(reference))], alpha, judge_direction)
-    text = "Generated images gain the more over the plain CNN, the smaller the training set"
-    return text, "CIARP 2018, Table 2; thesis, section 6.4.2", *found
+    words = f"VAE over CNN with {few} images less that with {many}"
+    return make_gain(words, shrinkage(obtained), shrinkage(theirs))

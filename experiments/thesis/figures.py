@@ -15,8 +15,7 @@ from common import runs
 from common.plots import COLORS, MARKERS, plain
 from experiments.thesis import published
 from experiments.thesis.score_figures import augmentation_steps, f1_aug_vae, f1_by_latent
-from images import albums
-from report.figures import MOST_CLASSES, class_names, finished, first_images, save_all, tile
+from report.figures import MOST_CLASSES, class_names, finished, first_images, read_picture, save_all, tile
 from report.style import LINE_LOOKS, OPEN, WIDTH, listed, plain_ticks, seeds
 from vae_aug import sampling
 
@@ -121,7 +120,7 @@ def latent_space(root):
     extent = (nodes[0, 0] - half, nodes[-1, 0] + half, nodes[-1, 1] - half, nodes[0, 1] + half)
     canvas = Canvas(figsize=(4.5, 4.5), layout="constrained")
     axes = canvas.subplots()
-    axes.imshow(albums.read_images([cell["folder"] / "sweep.png"], color="rgb")[0], extent=extent)
+    axes.imshow(read_picture(cell["folder"] / "sweep.png"), extent=extent)
     ticks = np.linspace(nodes[0, 0], nodes[-1, 0], 7)
     axes.set(xlabel="z1", ylabel="z2", xticks=ticks, yticks=ticks)
     note = f"What the decoder of the same VAE makes of {SIDE} x {SIDE} latents; the middle of an image is its latent."

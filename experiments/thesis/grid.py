@@ -7,6 +7,7 @@ protocols; CNN, AUG and the published AUG+VAE, which sees no generated image, ar
 import itertools
 import math
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from grid.graph import FIRST_SEED, Graph
 
@@ -20,6 +21,39 @@ JOINT_IMAGES, JOINT_EPOCHS = 100, 50
 TOGETHER = 5  # classes whose VAEs are one cell, so that workers share the VAEs of even a single size and seed
 
 
+class Variant(NamedTuple):
+    """What makes a variant of one of the thesis' own arms.
+
+    Attributes:
+        model: the classifier.
+        generator: whose chains join, a key of `grid.graph.PRESETS`, or None.
+        binary: train and test on binary images.
+        select: rule by which the published protocol picks weights, or None for the arm's own.
+        bad: lessons that inexpert augmentation has had, or None for the suitable one.
+    """
+
+    model: str = "thesis"
+    generator: str | None = None
+    binary: bool = False
+    select: str | None = None
+    bad: int | None = None
+
+    def name(self):
+        """Says in a key what was changed; "" for the thesis' own arms."""
+        model, binary = "" if self.model == "thesis" else self.model, "binary" * self.binary
+        select, bad = self.select and f"by-{self.select}", "" if self.bad is None else f"bad{self.bad}"
+        return "-".join(filter(None, (model, self.generator, binary, select, bad)))
+
+    def facts(self):
+        """Says in a record what was changed; nothing for the thesis' own arms."""
+        found = {}
+        if self.generator:
+            found = {"model": self.model, "generator": self.generator, "chain_length": CHAIN_LENGTH, "labels": LABELS}
+        if self.model != "thesis":
+            found["model"] = self.model
+        return found | ({"pixels": "binary"} if self.binary else {})
+
+
 class Grid(Graph):
     """The thesis' cells; `args` are the study's flags."""
 
@@ -28,12 +62,12 @@ class Grid(Graph):
         self.sizes = per_class(args, classes)
         # Seed by seed, smallest first: whenever it stops, what is there is a smaller grid of the same kind.
         for seed in self.seeds:
-            for size, num in sorted(self.sizes.items()):
+            for size in sorted(self.sizes):
                 if "arms" in args.parts:
-                    self.add_arms(size, num, seed)
+                    self.add_arms(size, seed)
                 if "checks" in args.parts and "published" in self.protocols:
                     for arm in (arm for arm in ("cnn", "aug") if arm in args.arms):
-                        self.add_classifier(arm, "published", size, num, None, seed, select="accuracy")
+                        self.add_classifier(arm, "published", size, None, seed, Variant(select="accuracy"))
         first, available = next(iter(classes)), min(classes.values())
         if "latent-spaces" in args.parts:
             for term in TERMS:
@@ -44,12 +78,12 @@ class Grid(Graph):
                     for seed in self.seeds:
                         self.add_loss(first, num, seed)
         if "augmentation" in args.parts:
-            size, num = min(self.sizes.items())
+            size = min(self.sizes)
             for seed in self.seeds:
                 for lessons in range(6):
-                    self.add_classifier("aug", self.protocols[0], size, num, None, seed, bad=lessons)
+                    self.add_classifier("aug", self.protocols[0], size, None, seed, Variant(bad=lessons))
 
-    def add_arms(self, size, num, seed):
+    def add_arms(self, size, seed):
         # First what others wait for: with two workers, one that has only classifiers would leave the other behind.
         arms = sorted(self.args.arms, key=lambda arm: "vae" not in arm)
         # An RBM's states are binary, and beside grey images they would differ in more than what they show. So chains
@@ -60,59 +94,40 @@ class Grid(Graph):
             latents = self.args.latent[: 1 if blind else None] if "vae" in arm else (None,)
             generators = self.args.generators if "chain" in arm else (None,)
             for generator, latent in itertools.product(generators, latents):
-                how = {"model": model, "generator": generator}
                 if not generator:
-                    self.add_classifier(arm, protocol, size, num, latent, seed, **how)
+                    self.add_classifier(arm, protocol, size, latent, seed, Variant(model))
                 if with_chains:
-                    self.add_classifier(arm, protocol, size, num, latent, seed, **how, binary=True)
+                    self.add_classifier(arm, protocol, size, latent, seed, Variant(model, generator, binary=True))
 
-    def add_generator(self, size, num, latent, seed):
+    def add_generator(self, size, latent, seed):
         """The VAEs of one (size, latent, seed) and their images; returns the key of the images."""
         facts = {"size": size, "latent": latent, "seed": seed}
         models, shares = [], math.ceil(self.num_classes / TOGETHER)
         for share in range(1, shares + 1):
             part = f"-part{share}" if shares > 1 else ""
             kind = {"all": True, "part": f"{share}/{shares}" if part else None}
-            flags = {"images": num, "latent": latent, "epochs": self.args.epochs}
+            flags = {"images": self.sizes[size], "latent": latent, "epochs": self.args.epochs}
             models.append(self.train_vae(f"models/{size}-latent{latent}{part}-seed{seed}", kind, seed, facts, **flags))
         return self.generate(f"gen/{size}-latent{latent}-seed{seed}", models, facts, count=self.args.count)
 
-    def add_classifier(
-        self,
-        arm,
-        protocol,
-        size,
-        num,
-        latent,
-        seed,
-        model="thesis",
-        generator=None,
-        binary=False,
-        select=None,
-        bad=None,
-    ):
-        """One classifier of one arm; another model than the thesis', chains, binary images, `select` or `bad` make a
-        variant of it."""
-        other, flags = {}, {}  # what the thesis' own arms need not say
+    def add_classifier(self, arm, protocol, size, latent, seed, variant):
+        """One classifier of one arm."""
+        flags = {}
         if latent:
-            flags["vae"] = PurePosixPath(self.add_generator(size, num, latent, seed))
-        if generator:
-            flags["chain"] = PurePosixPath(self.train_rbm(generator, size, seed))
+            flags["vae"] = PurePosixPath(self.add_generator(size, latent, seed))
+        if variant.generator:
+            flags["chain"] = PurePosixPath(self.train_rbm(variant.generator, size, seed))
             flags |= {"chain_length": CHAIN_LENGTH, "labels": LABELS}
-            other = {"model": model, "generator": generator, "chain_length": CHAIN_LENGTH, "labels": LABELS}
-        if model != "thesis":
-            flags["model"] = other["model"] = model
-        if binary:
-            flags["binarise"], other["pixels"] = True, "binary"
-        flags["injection"] = "all" if arm == "vae-all" else None
-        flags |= {"aug": arm.startswith("aug") and bad is None, "bad": bad, "select": select}
-        changes = ["" if model == "thesis" else model, generator, binary and "binary", select and f"by-{select}"]
-        variant = "-".join(filter(None, [*changes, "" if bad is None else f"bad{bad}"]))
+        flags["model"] = None if variant.model == "thesis" else variant.model
+        flags["binarise"], flags["injection"] = variant.binary, "all" if arm == "vae-all" else None
+        augmented = arm.startswith("aug") and variant.bad is None
+        flags |= {"aug": augmented, "bad": variant.bad, "select": variant.select}
         blind = (arm, protocol) == ("aug+vae", "published")
-        parts = [protocol, arm, variant, size, f"latent{latent}" if latent and not blind else "", f"seed{seed}"]
-        key = f"classifiers/{'-'.join(str(part) for part in parts if part != '')}"
-        facts = {"arm": arm, "latent": latent, "variant": variant, **other}
-        self.train_cnn(key, {"limtr": num}, protocol, seed, facts, **flags)
+        latent_name = f"latent{latent}" if latent and not blind else ""
+        parts = protocol, arm, variant.name(), str(size), latent_name, f"seed{seed}"
+        facts = {"arm": arm, "latent": latent, "variant": variant.name(), **variant.facts()}
+        key = f"classifiers/{'-'.join(filter(None, parts))}"
+        self.train_cnn(key, {"limtr": self.sizes[size]}, protocol, seed, facts, **flags)
 
     def add_joint(self, term, num):
         """One VAE for all classes, with a term of its loss or both."""

@@ -13,7 +13,7 @@ from common import runs
 from experiments.thesis import checks, published
 from report import results
 from report.parts import Table
-from report.tables import NOTE, as_row, as_text, beside, commands, protocols_in
+from report.tables import NOTE, Lookup, as_row, as_text, commands, protocols_in, side_by_side
 
 BLIND = "The published protocol's AUG+VAE is fed no generated image, so its number is the same for every latent size."
 CELL = ("method", "size", "latent", "injection", "metric")  # what a published number is of
@@ -54,8 +54,11 @@ def scores(frame, protocol, arm, size, latent=None, injection="pages", metric="f
     return rows[metric].to_numpy(float)
 
 
+LOOKUP = Lookup(scores, CELL)
+
+
 def grid_table(name):
-    """A published table of macro F1 by latent size and training size, as `beside` takes it."""
+    """A published table of macro F1 by latent size and training size, as `side_by_side` takes it."""
     table = published.read(name)
     value = "f1_percent" if "f1_percent" in table else "f1"
     return table.assign(injection="pages", metric="f1", value=table[value], printed=table[value].map(_printed(value)))
@@ -66,7 +69,7 @@ def _printed(column):
 
 
 def ciarp_2(frame):
-    wide, tidy = beside(frame, grid_table("ciarp_2"), ["latent", "size"], "method", 100, scores, CELL)
+    wide, tidy = side_by_side(frame, grid_table("ciarp_2"), ["latent", "size"], "method", LOOKUP, scale=100)
     title = "Macro F1 in percent, by latent size and number of training images"
     return Table("ciarp-2", title, "CIARP 2018, Table 2", wide, f"{NOTE} {BLIND}", commands(frame), tidy)
 
@@ -107,7 +110,7 @@ def ciarp_3(frame, comparison):
 
 
 def summary_6_39(frame):
-    wide, tidy = beside(frame, grid_table("thesis_6.39"), ["latent", "size"], "method", 1, scores, CELL)
+    wide, tidy = side_by_side(frame, grid_table("thesis_6.39"), ["latent", "size"], "method", LOOKUP)
     title = "Macro F1 by latent size and number of training images"
     return Table(
         "thesis-6.39", title, "Thesis, Table 6.39, section 6.7", wide, f"{NOTE} {BLIND}", commands(frame), tidy
@@ -115,13 +118,13 @@ def summary_6_39(frame):
 
 
 def comparison_6_38(frame):
-    wide, tidy = beside(frame, grid_table("thesis_6.38"), ["size"], "method", 1, scores, CELL)
+    wide, tidy = side_by_side(frame, grid_table("thesis_6.38"), ["size"], "method", LOOKUP)
     title = "Macro F1 of classic augmentation, alone and with generated images (latent size 3)"
     return Table("thesis-6.38", title, "Thesis, Table 6.38, section 6.6.2", wide, NOTE, commands(frame), tidy)
 
 
 def methods(tables=None):
-    """The thesis' tables by method and metric, as `beside` takes them: OLD VAE is what the table calls so."""
+    """The thesis' tables by method and metric, as `side_by_side` takes them: OLD VAE is what the table calls so."""
     table = published.read("thesis_methods")
     table = table.assign(
         label=table["method"],
@@ -143,7 +146,7 @@ def by_size(frame, size, numbers):
     """The average results of one size (thesis 6.3): the VAE's images all at once, two latent dimensions."""
     cells = methods()
     cells = cells[(cells["size"] == size) & ~cells["table"].map(_feeding)]
-    wide, tidy = beside(frame, cells, ["table", "metric"], "label", 1, scores, CELL)
+    wide, tidy = side_by_side(frame, cells, ["table", "metric"], "label", LOOKUP)
     title = f"Average results with {size} training images, 2-D latent space, all generated images at once"
     source = f"Thesis, Tables {numbers}, section {cells['section'].iloc[0]}"
     note = f"{NOTE} Tables that print one method repeat what the last of them sums up."
@@ -154,7 +157,7 @@ def feeding(frame, number):
     """Tables 6.28 to 6.37: all generated images at once or in pages, two latent dimensions or three."""
     cells = methods([number])
     size, second = cells["size"].iloc[0], int(number.partition(".")[2]) > 32
-    wide, tidy = beside(frame, cells, ["metric"], "label", 1, scores, CELL)
+    wide, tidy = side_by_side(frame, cells, ["metric"], "label", LOOKUP)
     what = (
         "in pages: OLD VAE with 2 latent dimensions, NEW VAE with 3"
         if second
