@@ -44,6 +44,8 @@ KINDS = {
         "vae_aug.decoding", ("decoder.keras", "latents.npz"), ("uniform", "normal", "posterior"), shared=VAE_SETTINGS
     ),
     "rbm": Kind("vae_aug.chains", ("rbm.keras",), ("chain",)),
+    "cdcvae": Kind("vae_aug.conditional", ("decoder.keras",)),
+    "cdcgan": Kind("vae_aug.conditional", ("generator.keras",)),
 }
 
 

@@ -4,8 +4,9 @@ Import it before `keras.saving.load_model` reads a `vae.keras` or an `rbm.keras`
 of Keras' own layers and load without it.
 """
 
+from vae_aug.cdcvae import LogVariance
 from vae_aug.layers import Sampling
 from vae_aug.rbm import RBM
 from vae_aug.vae import VariationalAutoencoder
 
-__all__ = ["RBM", "Sampling", "VariationalAutoencoder"]
+__all__ = ["RBM", "LogVariance", "Sampling", "VariationalAutoencoder"]
