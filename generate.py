@@ -1,4 +1,4 @@
-"""Writes new images of each class to class folders, from a saved generator of any kind.
+"""Writes new images of each class to class folders, from a saved generator of any kind, or transformed copies.
 
 Reads   <models>/<class>/: decoder.keras, latents.npz, config.json, or what else the generator's kind keeps; for
         --sampler chain <models>/rbm.keras or <models>/joint/vae.keras, and <path>/train/<class>/*.png
@@ -9,6 +9,8 @@ Example python generate.py -models models -out gen
         25,000 images of ten classes in 17 s on 2 cores
         python generate.py -models models -out gen --count 100 cat=400 dog=50
         400 cats, 50 dogs, 100 of every other class
+        python generate.py --sampler rotate -path data --images 42 -out gen-rotated
+        a rotated copy of each of 42 images of each class
         python generate.py --sampler chain -models rbm -path data --labelled 1 --count 500
 """
 
@@ -25,6 +27,7 @@ from common import backend, cli, drawing, plots, runs, saved
 from common.errors import BadInput, some
 from images import albums, codec, diversity, folders, selection
 
+COPIES = saved.KINDS["copies"].samplers
 RESERVED = ("config.json", "contact_sheet.png", "strips.png")  # files in <out>, which no class can be called
 
 
@@ -45,13 +48,32 @@ def parse_args(argv=None):
     )
     parser.add_argument(
         "--sampler",
-        choices=("uniform", "normal", "posterior", "chain"),
+        choices=("uniform", "normal", "posterior", "chain", *COPIES),
         help="latents uniform in [-range, range] (as released), from N(0, 1), or around the training images; chain: "
-        "Markov chains from labelled images (Maronas 2018) (default: for VAEs uniform)",
+        "Markov chains from labelled images (Maronas 2018); rotate, blur, rotate-blur or copy: one such copy of each "
+        "image (Eduardo and Kazi 2018) (default: for VAEs uniform)",
     )
     parser.add_argument("--range", type=cli.positive_float, default=1.5, help="half the width of the uniform sampler")
-    chain = parser.add_argument_group("--sampler chain")
-    chain.add_argument("-path", "--path", help="class folders to start from, or a folder with train/ in it")
+    parser.add_argument("-path", "--path", help="class folders that chains start from or copies are of, or with train/")
+    add_copy_arguments(parser.add_argument_group("--sampler rotate, blur, rotate-blur, copy"))
+    add_chain_arguments(parser.add_argument_group("--sampler chain"))
+    backend.add_arguments(parser)
+    args = parser.parse_args(argv)
+    check(parser, args)
+    args.count = args.count or [(None, 2500)]
+    if args.sampler == "chain":
+        args.labelled, args.thin = args.labelled or 1, args.thin or 1
+    args.images = args.images or -1
+    return args
+
+
+def add_copy_arguments(group):
+    group.add_argument("--images", type=cli.limit, help="images of each class to copy (default: all)")
+    group.add_argument("--subset", metavar="FILE", help="copy the images that this split.json or subset.json lists")
+    cli.add_image_arguments(group)
+
+
+def add_chain_arguments(chain):
     chain.add_argument(
         "--labelled",
         "--labelled-per-class",
@@ -67,22 +89,27 @@ def parse_args(argv=None):
     )
     chain.add_argument("--thin", type=cli.positive, metavar="N", help="keep every N-th state (default: 1)")
     chain.add_argument("--expectation", action="store_true", help="write E[x | h] as grey levels, not binary samples")
-    backend.add_arguments(parser)
-    args = parser.parse_args(argv)
-    args.count = args.count or [(None, 2500)]
-    if args.sampler == "chain":
-        if len(args.models) > 1:
-            parser.error("-models: chains are of one model")
-        if args.path is None:
-            parser.error("--sampler chain: needs -path, the images that chains start from")
-        args.labelled, args.thin = args.labelled or 1, args.thin or 1
-        if args.chain_length and args.chain_length < args.thin:
-            parser.error(f"--thin {args.thin}: keeps no state of a chain of --chain-length {args.chain_length}")
-        return args
-    given = [name for name in ("path", "labelled", "chain_length", "thin", "expectation") if getattr(args, name)]
-    if given:
-        parser.error(f"--{given[0].replace('_', '-')}: goes with --sampler chain")
-    return args
+
+
+def check(parser, args):
+    """Refuses flags that do not go together."""
+    chains, copies = args.sampler == "chain", args.sampler in COPIES
+    if chains and len(args.models) > 1:
+        parser.error("-models: chains are of one model")
+    if chains and args.chain_length and args.chain_length < (args.thin or 1):
+        parser.error(f"--thin {args.thin}: keeps no state of a chain of --chain-length {args.chain_length}")
+    if (chains or copies) and args.path is None:
+        words = "the images that chains start from" if chains else "the images that are copied"
+        parser.error(f"--sampler {args.sampler}: needs -path, {words}")
+    if copies and args.count:
+        parser.error(f"--count: --sampler {args.sampler} writes one copy of each image; say with --images of how many")
+    others = {"chain": ("labelled", "chain_length", "thin", "expectation")} if not chains else {}
+    others |= {"rotate, blur, rotate-blur or copy": ("images", "subset", "size", "color")} if not copies else {}
+    others |= {"chain, or of copies": ("path",)} if not chains and not copies else {}
+    for sampler, names in others.items():
+        for name in names:
+            if getattr(args, name):
+                parser.error(f"--{name.replace('_', '-')}: goes with --sampler {sampler}")
 
 
 def count(text):
@@ -218,6 +245,31 @@ def read_starts(args, model):
     return images, labels, list(chosen)
 
 
+def plan_copies(args):
+    """Reads the images to copy, and settles what is to be written. Needs no back end."""
+    runs.refuse_overlap(args.out, args.path)
+    root = folders.training_root(args.path)
+    files = folders.list_images(root)
+    if args.subset:
+        chosen = selection.load_list(args.subset, files, "subset")
+    else:
+        selection.check_enough(files, args.images, 1, root)
+        chosen = selection.draw_subset(files, args.images, args.seed)
+    images, labels = albums.read_classes(chosen, args.size, args.color)
+    settings = {name: getattr(args, name) for name in ("sampler", "size", "color", "seed")} | {"classes": list(chosen)}
+    options = saved.Options(
+        list(chosen), {}, lambda name: backend.derive_seed(args.seed, name), args.sampler, labels=labels
+    )
+    return Job(
+        list(chosen),
+        [len(paths) for paths in chosen.values()],
+        settings,
+        {"images": albums.fingerprint(images, labels)},
+        lambda: saved.make_source(saved.KINDS["copies"], [], options._replace(starts=codec.to_float(images))),
+        {name: diversity.spread(images[labels == k]) for k, name in enumerate(chosen)},
+    )
+
+
 def check_names(class_names):
     """Refuses class names that are also names of files beside the class folders."""
     taken = [name for name in class_names if name in RESERVED]
@@ -227,15 +279,17 @@ def check_names(class_names):
 
 def main(argv=None):
     args = parse_args(argv)
-    for root in args.models:
+    copies = args.sampler in COPIES
+    for root in () if copies else args.models:
         runs.refuse_overlap(args.out, root)
-    job = plan_chains(args) if args.sampler == "chain" else plan(args)
+    job = (plan_copies if copies else plan_chains if args.sampler == "chain" else plan)(args)
     check_names(job.class_names)
     words = f"{' or '.join(map(str, sorted(set(job.counts))))} images of each of {len(job.class_names)} classes"
     if runs.finished(args.out, job.settings, job.data):
         print(f"{args.out} is done already: {words}")
         return
-    backend.configure(args.seed, args.devices, args.deterministic)
+    if not copies:
+        backend.configure(args.seed, args.devices, args.deterministic)
     source, facts = job.make_source(), {}
     bar = cli.progress(total=sum(job.counts), unit="image")
     with runs.writing(args.out, job.settings, job.data, facts=facts) as folder, bar:

@@ -75,8 +75,9 @@ def add_training_arguments(parser):
         "--noise",
         type=cli.deviation,
         metavar="STD",
-        help="Gaussian noise on the input while training (default: 0.3, thesis 0)",
+        help="Gaussian noise on the input while training (default: 0.3, thesis and vgg 0)",
     )
+    add("--width", type=cli.positive_float, default=1.0, help="vgg only: factor of its numbers of filters")
     add("--aug", action="store_true", help="classic augmentation: rotation 20, shifts 0.2")
     add(
         "--bad",
@@ -132,6 +133,13 @@ def check(parser, args):
         parser.error(f"--select: the {args.protocol} protocol has its own rule; it goes with --protocol published")
     if args.augmenter == "graph" and (not args.aug or args.bad is not None):
         parser.error("--augmenter graph: goes with --aug; the layer rotates and shifts, --bad does more")
+    if args.protocol == "published" and args.paper not in protocols.PUBLISHED:
+        parser.error(f"--protocol published: --model {args.model} has --protocol validated -e 200; or give --paper")
+    least = models.TABLE[args.model].least_width
+    if args.width != 1 and least is None:
+        parser.error(f"--width: --model {args.model} has one width; it goes with --model vgg")
+    if least and args.width < least:
+        parser.error(f"--width {args.width:g}: leaves no filter, the smallest is {least:g}")
     if args.batch_size < models.TABLE[args.model].least_batch:
         parser.error(f"-b {args.batch_size}: batch norm needs at least 2 images per step")
     for flag in ("validation_images", "validate_every"):
@@ -221,6 +229,7 @@ def settings_of(args, schedule, joined):
     found = {"schedule": schedule.settings()}
     found |= {name: getattr(args, name) for name in ("bad", "precision", "size", "color", "seed", "deterministic")}
     others = {"model": "thesis", "noise": None, "binarise": False, "augmenter": "generator", "validation_images": None}
+    others |= {"width": 1}
     found |= {name: getattr(args, name) for name, usual in others.items() if getattr(args, name) != usual}
     for arm in joined:
         found |= arm.settings
@@ -233,7 +242,7 @@ def build(args, image_shape, num_classes):
 
     from cnn.affine import RandomAffine
 
-    network = models.build(args.model, image_shape, num_classes, args.noise)
+    network = models.build(args.model, image_shape, num_classes, args.noise, args.width)
     if args.augmenter != "graph":
         return network, network
     layer = RandomAffine(**presets.SUITABLE, seed=backend.derive_seed(args.seed, "augmentation"))
@@ -318,6 +327,7 @@ def default_out(args):
     """The run folder's name where --out gives none."""
     changes = [
         args.model if args.model not in ("thesis", "ladder") else None,
+        f"width{args.width:g}" if args.width != 1 else None,
         arms.chain.variant(args) if args.chain else None,
         None if args.bad is None else f"bad{args.bad or ''}",
         args.select and f"by-{args.select}",

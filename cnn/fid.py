@@ -107,3 +107,32 @@ def nearest(queries, references, leave_one_out=False):
     # Subtracted, for a difference of squares would leave rounding where the two are equal.
     pairs = zip(queries, references[rows], strict=True)
     return rows, np.array([np.linalg.norm(query.astype(float) - reference) for query, reference in pairs])
+
+
+def copies(generated, real, unseen=None):
+    """Tells whether generated images are copies: how near they lie to the real ones that were learned from.
+
+    The yardstick is how near real images lie that were not learned from.
+
+    Args:
+        generated: float32 `(num_generated, num_features)`.
+        real: float32 `(num_real, num_features)`, the images that were learned from.
+        unseen: float32 `(num_unseen, num_features)`, other real images; None takes the real images to one another.
+
+    Returns:
+        A dict: `generated` and `real`, median Euclidean distances of the generated and of the unseen images to the
+        nearest real one; `ratio` of the two, None where the latter is 0; `exact`, the number of generated images at
+        distance 0; and `nearer_than_95_percent_of_real`, the share of generated images that lie nearer than the 5 %
+        quantile of the unseen ones. Then rows of the nearest real images `(num_generated,)` and distances to them.
+    """
+    rows, distances = nearest(generated, real)
+    others = nearest(real, real, leave_one_out=True)[1] if unseen is None else nearest(unseen, real)[1]
+    median, usual = float(np.median(distances)), float(np.median(others))
+    found = {
+        "generated": median,
+        "real": usual,
+        "ratio": median / usual if usual else None,
+        "exact": int(np.sum(distances == 0)),
+        "nearer_than_95_percent_of_real": float(np.mean(distances < np.quantile(others, 0.05))),
+    }
+    return found, rows, distances

@@ -1,6 +1,7 @@
 """The table of classifiers: what their names mean to the scripts and to the tables. Nothing here loads Keras.
 
-To add one: write a module with a function `build(image_shape, num_classes, noise)`, and a line in `TABLE`.
+To add one: write a module with a function `build(image_shape, num_classes, noise)`, and a line in `TABLE`. One whose
+line has a `least_width` also takes the keyword `width`.
 """
 
 import importlib
@@ -16,10 +17,12 @@ class Classifier:
     Attributes:
         title: its name as tables print it.
         place: module and function that build it, `"cnn.thesis_cnn:build"`.
-        paper: whose published protocol it follows, a key of `protocols.PUBLISHED`.
+        paper: whose published protocol it follows, a key of `protocols.PUBLISHED`; `"neural"` has none there, for it is
+            the protocol `validated`.
         recipe: how it is optimised.
         noise: standard deviation of the Gaussian noise on the input while training, where no flag gives one.
         least_batch: the fewest images of one optimiser step; batch norm needs 2.
+        least_width: the smallest `width`, a factor of its numbers of filters, that leaves one; None: it takes none.
         seconds: of training on one 28x28 image in float32, one thread of the machine that docs/cost.md names.
     """
 
@@ -30,6 +33,7 @@ class Classifier:
     noise: float = 0.3  # Maronas 2018, section 3
     least_batch: int = 2
     seconds: float = 0.0072
+    least_width: float | None = None
 
 
 TABLE = {
@@ -37,11 +41,12 @@ TABLE = {
     "fc1": Classifier("FC1", "cnn.scarce_nets:build_fc1", seconds=0.0001),
     "fc2": Classifier("FC2", "cnn.scarce_nets:build_fc2", seconds=0.0001),
     "conv1": Classifier("CONV1", "cnn.scarce_nets:build_conv1", seconds=0.0006),
+    "vgg": Classifier("VGG-Net", "cnn.vgg:build", "neural", noise=0.0, least_batch=1, least_width=1 / 64),
     "ladder": Classifier("ladder network", "cnn.ladder:build", recipe=recipes.LADDER, seconds=0.0004),
 }
 
 
-def build(name, image_shape, num_classes, noise=None):
+def build(name, image_shape, num_classes, noise=None, width=1.0):
     """Builds a classifier by its name.
 
     All take images `(batch, height, width, channels)` in [0, 1] and give probabilities `(batch, num_classes)`, float32
@@ -53,15 +58,19 @@ def build(name, image_shape, num_classes, noise=None):
         num_classes: at least 2.
         noise: standard deviation of the Gaussian noise on the input while training (the ladder network's is on every
             layer); None takes the table's.
+        width: factor of the numbers of filters, for a classifier that has a `least_width`.
 
     Raises:
-        ValueError: there is no such classifier, or it does not take such images or classes.
+        ValueError: there is no such classifier, or it does not take such images, classes or width.
     """
     if name not in TABLE:
         raise ValueError(f"`name` should be one of {', '.join(TABLE)}. Received: {name!r}")
     if num_classes < 2:
         raise ValueError(f"a classifier needs at least 2 classes. Received: {num_classes}")
     entry = TABLE[name]
+    if width != 1 and entry.least_width is None:
+        raise ValueError(f"{entry.title} has one width. Received: {width:g}")
     module, function = entry.place.split(":")
     make = getattr(importlib.import_module(module), function)
-    return make(tuple(image_shape), num_classes, entry.noise if noise is None else noise)
+    options = {"width": width} if entry.least_width else {}
+    return make(tuple(image_shape), num_classes, entry.noise if noise is None else noise, **options)

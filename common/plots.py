@@ -65,14 +65,17 @@ def curves(path, history, pairs):
 
     Args:
         path: PNG to write.
-        history: pandas DataFrame with a column `epoch`.
+        history: pandas DataFrame with a column `epoch`. Where a column has no number in an epoch, its line goes on to
+            the next one, with dots at the numbers.
         pairs: (title, [column names]), one pair per panel. Columns that `history` lacks are left out.
     """
     figure = Figure(figsize=(5 * len(pairs), 3.5))
     for axes, (title, columns) in zip(np.ravel(figure.subplots(1, len(pairs))), pairs, strict=True):
         for color, column in zip(COLORS, columns, strict=False):
             if column in history:
-                axes.plot(history["epoch"], history[column], color=color, label=column, linewidth=1)
+                seen = history[["epoch", column]].dropna()
+                marker = "." if len(seen) < len(history) else None
+                axes.plot(seen["epoch"], seen[column], color=color, label=plain(column), linewidth=1, marker=marker)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(title)

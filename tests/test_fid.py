@@ -124,3 +124,25 @@ def test_nearest_of_nothing():
         fid.nearest(np.zeros((2, 3), np.float32), np.zeros((0, 3), np.float32))
     with pytest.raises(ValueError, match="among 1 images"):
         fid.nearest(np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float32), leave_one_out=True)
+
+
+def test_copies_by_hand():
+    real, unseen = np.array([[0.0], [10.0]], np.float32), np.array([[2.0], [14.0]], np.float32)
+    generated = np.array([[0.0], [11.0], [13.0]], np.float32)
+    found, rows, distances = fid.copies(generated, real, unseen)
+    assert rows.tolist() == [0, 1, 1]
+    assert distances.tolist() == [0, 1, 3]
+    # unseen images lie 2 and 4 away, their median is 3, their 5 % quantile 2.1
+    assert found == {
+        "generated": 1,
+        "real": 3,
+        "ratio": pytest.approx(1 / 3),
+        "exact": 1,
+        "nearer_than_95_percent_of_real": pytest.approx(2 / 3),
+    }
+
+
+def test_without_unseen_images_real_ones_are_compared_to_one_another():
+    real = np.array([[0.0], [1.0], [5.0]], np.float32)
+    assert fid.copies(real + 0.5, real)[0]["real"] == 1  # of 1, 1 and 4
+    assert fid.copies(real, np.zeros((2, 1), np.float32))[0]["ratio"] is None

@@ -1,8 +1,13 @@
 """Rotated and blurred copies: one turn and one blur per image, the same for the same seed."""
 
+import json
+
 import numpy as np
 import pytest
 
+import generate
+from common import backend
+from images import albums, codec, folders, selection
 from vae_aug import transforms
 
 SIDE = 25
@@ -80,3 +85,67 @@ def test_corners_that_turn_in_are_black():
 def test_unknown_kind():
     with pytest.raises(ValueError, match=r"copy.*Received: 'flip'"):
         transforms.transform(np.zeros((1, 4, 4, 1), np.float32), "flip", 0)
+
+
+# generate.py --sampler
+
+
+def run(data, out, *flags):
+    generate.main([str(flag) for flag in ("-path", data, "-out", out, *flags)])
+    return albums.read_classes(folders.list_images(out))
+
+
+def test_generate_offers_every_kind():
+    assert generate.COPIES == transforms.KINDS
+
+
+def test_generate_writes_one_copy_of_each_image_and_loads_no_back_end(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(backend, "configure", pytest.fail)
+    images, labels = albums.read_classes(selection.draw_subset(folders.list_images(digits / "train"), 5, 42))
+    made = {
+        kind: run(digits, tmp_path / kind, "--sampler", kind, "--images", 5)[0]
+        for kind in ("rotate", "blur", "rotate-blur", "copy")
+    }
+    np.testing.assert_array_equal(made["copy"], images)
+    for k, name in enumerate("012"):
+        seed = backend.derive_seed(42, name)
+        for kind in ("rotate", "blur", "rotate-blur"):
+            wanted = transforms.transform(codec.to_float(images[labels == k]), kind, seed)
+            np.testing.assert_array_equal(made[kind][labels == k], codec.to_uint8(wanted))
+            assert not np.array_equal(made[kind][labels == k], images[labels == k])
+    config = json.loads((tmp_path / "rotate" / "config.json").read_text())
+    assert config["settings"]["sampler"] == "rotate"
+    assert config["facts"]["diversity"]["0"]["images"] == 5
+    capsys.readouterr()
+    run(digits, tmp_path / "rotate", "--sampler", "rotate", "--images", 5)
+    assert "is done already: 5 images of each of 3 classes" in capsys.readouterr().out
+
+
+def test_all_images_or_those_of_a_list_are_copied(digits, tmp_path):
+    files = folders.list_images(digits / "train")
+    files["2"][0].unlink()
+    _, labels = run(digits, tmp_path / "all", "--sampler", "blur")
+    assert np.bincount(labels).tolist() == [8, 8, 7]
+    selection.save_list(tmp_path / "subset.json", subset={name: paths[1:3] for name, paths in files.items()})
+    images, labels = run(digits, tmp_path / "two", "--sampler", "copy", "--subset", tmp_path / "subset.json")
+    np.testing.assert_array_equal(images[:2], albums.read_images(files["0"][1:3]))
+    assert len(labels) == 6
+    assert run(digits, tmp_path / "small", "--sampler", "copy", "--size", 6, 6)[0].shape == (23, 6, 6, 1)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--sampler", "rotate"], "--sampler rotate: needs -path, the images that are copied"),
+        (["--sampler", "copy", "-path", "d", "--count", "3"], "--count: --sampler copy writes one copy of each image"),
+        (["--sampler", "blur", "-path", "d", "--thin", "2"], "--thin: goes with --sampler chain"),
+        (["--sampler", "chain", "-path", "d", "--images", "2"], "--images: goes with --sampler rotate, blur"),
+        (["--subset", "x"], "--subset: goes with --sampler rotate, blur"),
+        (["-path", "x"], "--path: goes with --sampler chain, or of copies"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(capsys, flags, words):
+    with pytest.raises(SystemExit) as ended:
+        generate.parse_args(flags)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err

@@ -1,10 +1,15 @@
-"""VGG-Net, layer by layer by hand."""
+"""VGG-Net, layer by layer by hand, and as train_cnn.py trains it."""
 
+import json
+import shutil
+
+import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from cnn import vgg
+import train_cnn
+from cnn import models, vgg
 
 
 def trainable(model):
@@ -67,3 +72,37 @@ def test_noise_is_in_training_alone():
 def test_small_images_are_refused():
     with pytest.raises(ValueError, match=r"at least 8x8 pixels\. Received: 7x8"):
         vgg.build((7, 8, 1), 2)
+
+
+def test_the_table_takes_a_width_where_a_classifier_has_one():
+    model = models.build("vgg", (8, 8, 1), 3, width=1 / 64)
+    assert [layer.filters for layer in model.layers if isinstance(layer, layers.Conv2D)] == [1, 1, 2, 2, 4, 4]
+    assert models.build("vgg", (8, 8, 1), 3).count_params() == vgg.build((8, 8, 1), 3).count_params()
+    with pytest.raises(ValueError, match=r"FC1 has one width\. Received: 0\.5"):
+        models.build("fc1", (8, 8, 1), 3, width=0.5)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--model", "fc1", "--width", "0.5"], "--width: --model fc1 has one width; it goes with --model vgg"),
+        (["--model", "vgg", "--width", "0.01"], "--width 0.01: leaves no filter, the smallest is 0.015625"),
+        (["--model", "vgg", "--protocol", "published"], "--model vgg has --protocol validated -e 200; or give --paper"),
+    ],
+)
+def test_flags_of_train_cnn_that_do_not_go_with_it_are_refused(capsys, flags, words):
+    with pytest.raises(SystemExit) as ended:
+        train_cnn.parse_args(flags)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_trained_by_its_published_rule(digits, tmp_path):
+    shutil.copytree(digits / "test", digits / "validation")
+    flags = ["--model", "vgg", "--width", 0.05, "--protocol", "validated", "-e", 2, "-limtr", 8]
+    train_cnn.main([str(flag) for flag in ("-path", digits, "--out", tmp_path / "run", *flags)])
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (result["model"], result["steps"], result["epochs"]) == ("vgg", 2, 2)  # 24 images, a step per pass
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["settings"]["width"] == 0.05
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert [layer.filters for layer in model.layers if isinstance(layer, layers.Conv2D)] == [3, 3, 6, 6, 12, 12]

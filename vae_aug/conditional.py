@@ -54,6 +54,52 @@ def generate(model, labels, rng, batch_size=100):
     return np.concatenate([np.array(model.generator.predict_on_batch([z[row], one_hot[row]])) for row in rows])
 
 
+class Drawing:
+    """Draws images of chosen classes with a saved generator: a source of images, see `make_source`.
+
+    What comes of a class follows from its seed and from how many of its images were drawn before, not from the other
+    classes.
+
+    Args:
+        generator: maps `[z, labels]` to images.
+        prior: `"uniform"` or `"normal"`, of z.
+        seeds: integer seed of the latents, per class.
+    """
+
+    def __init__(self, generator, prior, seeds):
+        self.generator, self.prior, self.latent_dim = generator, prior, generator.inputs[0].shape[-1]
+        self.num_classes = generator.inputs[1].shape[-1]
+        if self.num_classes != len(seeds):
+            raise ValueError(f"the generator draws {self.num_classes} classes. Received: {len(seeds)}")
+        self._rngs = [np.random.default_rng(seed) for seed in seeds]
+
+    def draw(self, labels, rows):
+        """Draws one image per label, in inference mode.
+
+        Args:
+            labels: integers `(count,)`, the class of each image.
+            rows: not used: images are not made from training images.
+
+        Returns:
+            float32 `(count, height, width, channels)` in [0, 1].
+        """
+        del rows
+        labels = np.asarray(labels)
+        z = np.empty((len(labels), self.latent_dim), np.float32)
+        for label in np.unique(labels):
+            places = labels == label
+            z[places] = draw_z(self, places.sum(), self._rngs[label])
+        one_hot = np.eye(self.num_classes, dtype=np.float32)[labels]
+        return np.array(self.generator.predict_on_batch([z, one_hot]))
+
+
+def make_source(load, options):
+    """Makes the source of images that `common.saved` asks a kind's module for."""
+    ((name, generator),) = load(0).items()
+    prior = ConditionalVAE.prior if name == "decoder" else ConditionalGAN.prior
+    return Drawing(generator, prior, [options.seed_of(name) for name in options.class_names])
+
+
 def run_step_by_step(model, images, labels, orders, z):
     """Runs epochs with one back-end call per optimiser step.
 

@@ -8,6 +8,39 @@ MAX_ANGLE = 25.0  # degrees, either way
 SIGMAS = (0.25, 2.25)  # pixels: standard deviation of the Gaussian
 
 
+def make_source(load, options):
+    """Makes the source of images that `common.saved` asks a kind's module for: copies of images, of no model."""
+    del load
+    seeds = [options.seed_of(name) for name in options.class_names]
+    return Copies(options.starts, options.labels, options.sampler, seeds)
+
+
+class Copies:
+    """One transformed copy of each image: a source of images, as `common.saved` describes them.
+
+    Args:
+        images: float32 `(num_images, height, width, channels)` in [0, 1].
+        labels: integers `(num_images,)`, the class of each image.
+        kind: one of `KINDS`.
+        seeds: integer seed of the angles and blurs, per class.
+    """
+
+    def __init__(self, images, labels, kind, seeds):
+        self.classes = [transform(images[labels == k], kind, seed) for k, seed in enumerate(seeds)]
+
+    def draw(self, labels, rows):
+        """The copies of chosen images.
+
+        Args:
+            labels: integers `(count,)`, the class of each image.
+            rows: integers `(count,)`, the place of each image in its class.
+
+        Returns:
+            float32 `(count, height, width, channels)` in [0, 1].
+        """
+        return np.stack([self.classes[label][row] for label, row in zip(labels, rows, strict=True)])
+
+
 def transform(images, kind, seed):
     """Makes one copy of each image.
 

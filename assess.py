@@ -1,0 +1,289 @@
+"""Compares generated images with real ones: distances, what a classifier learns from them, and whether they are copies.
+
+Reads   <real>/<class>/*.png, or <real>/train/<class>/*.png and <real>/test/<class>/*.png; <gen>/<class>/*.png
+Writes  <out>/: result.json (all numbers and how they were made), copies.png (the ten generated images that lie nearest
+        to a real one, each above it), config.json
+
+Example python assess.py -real data -gen gen --features pixels classifier --classifier runs/cnn-fair-100-seed42
+"""
+
+import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
+
+# isort: split
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cnn import fid
+from common import archives, backend, cli, plots, runs
+from common.errors import BadInput
+from images import albums, codec, folders, selection
+
+ENOUGH = 10_000  # images below which a Frechet distance is mostly bias (Eduardo & Kazi 2018, section 5)
+MODEL, BATCH_SIZE = "conv1", 32  # the classifier that learns from generated images alone
+PAIRS = 10  # on copies.png
+
+
+def parse_args(argv=None):
+    parser = cli.ArgumentParser(__doc__)
+    add = parser.add_argument
+    add("-real", "--real", required=True, help="class folders of real images, or a folder with train/ and test/ in it")
+    add("-gen", "--gen", required=True, help="class folders of generated images")
+    add("--subset", metavar="FILE", help="the real images that this subset.json lists, those of the generator")
+    add(
+        "--features",
+        nargs="+",
+        choices=("inception", "classifier", "pixels"),
+        default=["pixels"],
+        help="spaces of the distances: Keras' InceptionV3, the layer before the last of --classifier, the pixels",
+    )
+    add("--classifier", metavar="RUN", help="run folder of train_cnn.py, of a classifier of the real images")
+    add("--inception-weights", metavar="FILE", help="Keras' InceptionV3 without top (default: Keras downloads it)")
+    add("--steps", type=cli.whole, default=500, help="of the classifier that learns from generated images; 0 for none")
+    add("--json", action="store_true", help="print result.json and nothing else")
+    add("--out", default="runs/assess", help="run folder to make")
+    cli.add_image_arguments(parser)
+    backend.add_arguments(parser)
+    args = parser.parse_args(argv)
+    args.features = list(dict.fromkeys(args.features))
+    for flag, features in (("classifier", "classifier"), ("inception_weights", "inception")):
+        if getattr(args, flag) and features not in args.features:
+            parser.error(f"--{flag.replace('_', '-')}: goes with --features {features}")
+    if "classifier" in args.features and not args.classifier:
+        parser.error("--features classifier: needs --classifier RUN, which train_cnn.py makes")
+    return args
+
+
+class Part(NamedTuple):
+    """Images of one part, uint8 `(num_images, height, width, channels)`, and the class of each."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def flat(self):
+        """The pixels as float32 `(num_images, num_pixels)` in [0, 1]."""
+        return codec.to_float(self.images).reshape(len(self.images), -1)
+
+
+def read_parts(args):
+    """Reads the images: class names, and {"real", "generated" and, if <real>/test is there, "test": `Part`}."""
+    roots = {"real": folders.training_root(args.real), "generated": Path(args.gen)}
+    if roots["real"] != Path(args.real) and (Path(args.real) / "test").is_dir():
+        roots["test"] = Path(args.real) / "test"
+    files = {name: folders.list_images(root) for name, root in roots.items()}
+    for name, root in roots.items():
+        folders.check_same_classes(files["real"], files[name], roots["real"], root)
+    if args.subset:
+        files["real"] = selection.load_list(args.subset, files["real"], "subset")
+    parts = {name: Part(*albums.read_classes(listed, args.size, args.color)) for name, listed in files.items()}
+    codec.check_same_shape({roots[name]: part.images.shape[1:] for name, part in parts.items()})
+    for name in ("real", "generated"):
+        if len(parts[name].images) < 2:
+            raise BadInput(f"{roots[name]}: 1 image in all, at least 2 are needed")
+    return list(files["real"]), parts
+
+
+def check_files(args):
+    """Refuses files that cannot be used; gives fingerprints of those that decide the result."""
+    found = {}
+    if args.classifier:
+        path = Path(args.classifier) / "model.keras"
+        archives.check_model(path)
+        found["classifier"] = archives.fingerprint(path)
+    if args.inception_weights:
+        path = Path(args.inception_weights)
+        if not path.is_file():
+            raise BadInput(f"--inception-weights {path}: no such file")
+        found["inception"] = albums.fingerprint(np.fromfile(path, np.uint8))
+    return found
+
+
+def make_extractors(args, image_shape, on_images):
+    """Makes what gives the features of each space: {space: (function of uint8 images, how it was made)}."""
+    from cnn import features  # Keras, once the back end is configured
+
+    found = {}
+    if "inception" in args.features:
+        network = load_inception(args.inception_weights)
+        how = "Keras' InceptionV3, average pooling, 299x299 bilinear"
+        found["inception"] = lambda images: features.of_inception(network, images, on_images), how
+    if "classifier" in args.features:
+        path = Path(args.classifier) / "model.keras"
+        model = archives.load_model(path)
+        if tuple(model.input_shape[1:]) != tuple(image_shape):
+            raise BadInput(
+                f"{path}: of images {codec.describe(model.input_shape[1:])}, these are {codec.describe(image_shape)}"
+            )
+        try:
+            cut = features.penultimate(model)
+        except ValueError as error:
+            raise BadInput(f"{path}: {error}") from None
+        found["classifier"] = lambda images: predict(cut, images), f"layer before the last of {args.classifier}"
+    return found
+
+
+def load_inception(weights):
+    """Builds Inception; what goes wrong with its weights is one line."""
+    from cnn import features
+
+    try:
+        return features.inception(weights or "imagenet")
+    except Exception as error:  # Keras wraps a failed download in a plain Exception, and h5py raises what it likes
+        reason = " ".join(str(error).split())[:150]
+        if weights:
+            raise BadInput(f"--inception-weights {weights}: not weights of InceptionV3 ({reason})") from None
+        raise BadInput(
+            f"--features inception: Keras could not download its weights ({reason}); give the file with "
+            "--inception-weights"
+        ) from None
+
+
+def predict(model, images):
+    """What a model gives of uint8 images, read as an album, float32."""
+    from cnn import evaluation
+
+    return evaluation.probabilities(model, albums.ArrayAlbum(images))
+
+
+def measure_distances(args, parts):
+    """The distances in every space: {space: dict}."""
+    real, generated = parts["real"], parts["generated"]
+    count = (len(real.images) + len(generated.images)) * ("inception" in args.features)
+    with cli.progress(total=count, unit="image", disable=not count) as bar:
+        extractors = make_extractors(args, real.images.shape[1:], bar.update) if args.features != ["pixels"] else {}
+        found = {}
+        for space in args.features:
+            if space == "pixels":
+                a, b, how = real.flat(), generated.flat(), "pixels in [0, 1]"
+            else:
+                extract, how = extractors[space]
+                a, b = extract(real.images), extract(generated.images)
+            found[space] = {
+                "frechet": fid.frechet(a, b),
+                "kid": fid.kernel_distance(a, b, args.seed),
+                "dimensions": a.shape[1],
+                "space": how,
+            }
+    return found
+
+
+def learn(args, learned, tested, num_classes):
+    """Accuracy on some images of a classifier that learned from others, as a fraction."""
+    from cnn import evaluation, injection, metrics, models, protocols, training
+
+    seed = backend.derive_seed(args.seed, "assess")
+    backend.set_seeds(seed)
+    schedule = protocols.fair("CNN", steps=args.steps, batch_size=BATCH_SIZE)
+    model = models.build(MODEL, learned.images.shape[1:], num_classes)
+    training.compile_classifier(model, schedule.steps_per_epoch)
+    pair = albums.ArrayAlbum(learned.images), np.eye(num_classes, dtype=np.float32)[learned.labels]
+    with cli.progress(total=args.steps, unit="step") as bar:
+        training.train(
+            model,
+            injection.batches(pair, None, schedule, seed),
+            schedule,
+            on_step=bar.update,
+            as_dataset=backend.as_dataset,
+        )
+    found = evaluation.probabilities(model, albums.ArrayAlbum(tested.images))
+    return metrics.scores(found, tested.labels)["accuracy"]
+
+
+def measure_accuracy(args, parts, num_classes):
+    """What a classifier learns from generated images alone; with a test part also from the real ones."""
+    if not args.steps or num_classes < 2:
+        return None
+    tested = parts.get("test", parts["real"])
+    found = {"generated": learn(args, parts["generated"], tested, num_classes), "model": MODEL, "steps": args.steps}
+    found["tested_on"] = "test" if "test" in parts else "the real images that the generator may have learned from"
+    if "test" in parts:
+        found["real"] = learn(args, parts["real"], tested, num_classes)
+    return found
+
+
+def measure_copies(parts):
+    """How near generated images lie to real ones, in pixels: a dict, and uint8 images of the nearest pairs.
+
+    The yardstick is how near real images lie that the generator has not seen: those of the test part, or without one
+    the real images to one another.
+    """
+    unseen = parts["test"].flat() if "test" in parts else None
+    found, rows, distances = fid.copies(parts["generated"].flat(), parts["real"].flat(), unseen)
+    first = np.argsort(distances, kind="stable")[:PAIRS]
+    pairs = np.concatenate([parts["generated"].images[first], parts["real"].images[rows[first]]])
+    return found | {"real_are": "test images" if "test" in parts else "the real images, to one another"}, pairs
+
+
+def warn(parts):
+    """What a reader has to know of these numbers."""
+    counts = [len(parts[name].images) for name in ("real", "generated")]
+    found = []
+    if min(counts) < ENOUGH:
+        found.append(
+            f"fewer than {ENOUGH:,} images ({counts[0]:,} real, {counts[1]:,} generated): the fewer, the larger the "
+            "Frechet distance, whatever the images; compare it at equal numbers only, or take the kernel distance (kid)"
+        )
+    if counts[0] != counts[1]:
+        found.append(f"{counts[0]:,} real and {counts[1]:,} generated images: Frechet distances differ in bias")
+    return found
+
+
+def show(result, as_json, out):
+    """Prints the result, for people or as JSON."""
+    if as_json:
+        print(json.dumps(result, indent=1, ensure_ascii=False))
+        return
+    for space, row in result["features"].items():
+        words = f"{row['space']}, {row['dimensions']} numbers"
+        print(f"{space}: frechet {row['frechet']:.4f}, kid {row['kid']:.6f} ({words})")
+    if result["accuracy"]:
+        row = result["accuracy"]
+        beside = f", from the real ones {row['real']:.4f}" if "real" in row else ""
+        print(
+            f"accuracy: {row['generated']:.4f} from generated images alone{beside} "
+            f"({row['model']}, {row['steps']} steps, tested on: {row['tested_on']})"
+        )
+    row = result["copies"]
+    print(
+        f"copies: {row['exact']} exact; to the nearest real image {row['generated']:.4f} (median, Euclidean, pixels in "
+        f"[0, 1]), of {row['real_are']} {row['real']:.4f}; {100 * row['nearer_than_95_percent_of_real']:.1f} % are "
+        "nearer than 95 % of those"
+    )
+    for warning in result["warnings"]:
+        print(f"note: {warning}")
+    print(f"{out}: result.json, copies.png")
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    for folder in filter(None, (args.real, args.gen, args.classifier)):
+        runs.refuse_overlap(args.out, folder)
+    class_names, parts = read_parts(args)
+    data = {name: albums.fingerprint(*part) for name, part in parts.items()} | check_files(args)
+    names = ("features", "steps", "size", "color", "seed", "deterministic")
+    settings = {name: getattr(args, name) for name in names} | {"classes": class_names}
+    if runs.finished(args.out, settings, data):
+        show(runs.read_json(Path(args.out) / "result.json"), args.json, args.out)
+        return
+
+    if args.features != ["pixels"] or args.steps:
+        backend.configure(args.seed, args.devices, args.deterministic)
+    with runs.writing(args.out, settings, data) as folder:
+        copies, pairs = measure_copies(parts)
+        result = {
+            "images": {name: len(part.images) for name, part in parts.items()},
+            "features": measure_distances(args, parts),
+            "accuracy": measure_accuracy(args, parts, len(class_names)),
+            "copies": copies,
+            "warnings": warn(parts),
+        }
+        runs.write_json(folder / "result.json", result)
+        plots.contact_sheet(folder / "copies.png", pairs, columns=len(pairs) // 2)
+    show(result, args.json, args.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

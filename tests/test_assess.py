@@ -1,0 +1,198 @@
+"""assess.py on real digits: copies are found out, distances are those of their spaces, bad input is one line."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import write_digits
+
+import assess
+from cnn import features, fid, models
+from images import albums, codec, folders
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Three classes of 8 training and 4 test digits, 12x12 grey."""
+    return write_digits(tmp_path_factory.mktemp("assess") / "data")
+
+
+def write(root, images, labels):
+    for name in np.unique(labels):
+        chosen = images[labels == name]
+        codec.write_images(root / str(name), range(1, len(chosen) + 1), chosen)
+    return root
+
+
+@pytest.fixture(scope="module")
+def gen(data, tmp_path_factory):
+    """Generated images: of each class four copies of training images and four of noise."""
+    images, labels = albums.read_classes(folders.list_images(data / "train"))
+    rng = np.random.default_rng(0)
+    made = rng.integers(0, 256, images.shape, np.uint8)
+    for k in range(3):
+        first = np.flatnonzero(labels == k)[:4]
+        made[first] = images[first]
+    return write(tmp_path_factory.mktemp("gen") / "gen", made, labels)
+
+
+def run(real, gen, out, *flags):
+    assess.main([str(flag) for flag in ("-real", real, "-gen", gen, "--out", out, "--steps", 0, *flags)])
+    return json.loads((out / "result.json").read_text())
+
+
+def test_copies_are_found_out(data, gen, tmp_path):
+    result = run(data, gen, tmp_path / "out")
+    assert result["images"] == {"real": 24, "generated": 24, "test": 12}
+    copies = result["copies"]
+    assert copies["exact"] == 12
+    assert copies["nearer_than_95_percent_of_real"] == 0.5
+    assert copies["real_are"] == "test images"
+    sheet = albums.read_images([tmp_path / "out" / "copies.png"])[0]
+    above, below = sheet[2 : 2 + 48], sheet[2 + 50 : 2 + 50 + 48]
+    np.testing.assert_array_equal(above, below)  # the ten nearest pairs are copies
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"result.json", "copies.png", "config.json"}
+
+
+def test_distances_of_pixels_are_those_of_the_arrays(data, gen, tmp_path):
+    result = run(data / "train", gen, tmp_path / "out")
+    real, generated = (
+        codec.to_float(albums.read_classes(folders.list_images(root))[0]).reshape(24, -1)
+        for root in (data / "train", gen)
+    )
+    row = result["features"]["pixels"]
+    assert row["frechet"] == pytest.approx(fid.frechet(real, generated))
+    assert row["kid"] == pytest.approx(fid.kernel_distance(real, generated))
+    assert row["dimensions"] == 144
+    assert "test" not in result["images"]
+    assert result["copies"]["real_are"] == "the real images, to one another"
+    assert result["accuracy"] is None
+
+
+def test_real_images_against_themselves(data, tmp_path, capsys):
+    result = run(data, data / "train", tmp_path / "out", "--json")
+    assert json.loads(capsys.readouterr().out) == result
+    assert result["features"]["pixels"]["frechet"] == 0
+    assert result["copies"]["exact"] == 24
+    assert result["copies"]["ratio"] == 0
+    (note,) = result["warnings"]  # equally many
+    assert "fewer than 10,000 images (24 real, 24 generated)" in note
+    run(data, data / "train", tmp_path / "out", "--json")  # done already: printed again
+    assert json.loads(capsys.readouterr().out) == result
+
+
+def test_the_images_of_the_generator_alone(data, tmp_path):
+    names = {name: [path.name for path in paths[:3]] for name, paths in folders.list_images(data / "train").items()}
+    (tmp_path / "subset.json").write_text(json.dumps({"subset": names}))
+    result = run(data, data / "train", tmp_path / "out", "--subset", tmp_path / "subset.json")
+    assert result["images"]["real"] == 9
+    assert len(result["warnings"]) == 2
+    assert "9 real and 24 generated images: Frechet distances differ in bias" in result["warnings"][1]
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    """A run folder with an untrained classifier of 12x12 grey images, five features before its last layer."""
+    keras.utils.set_random_seed(0)
+    stack = [keras.Input((12, 12, 1)), keras.layers.Flatten(), keras.layers.Dense(5), keras.layers.Dense(3)]
+    (tmp_path / "run").mkdir()
+    model = keras.Sequential(stack)
+    model.save(tmp_path / "run" / "model.keras")
+    return tmp_path / "run", model
+
+
+def test_features_of_a_classifier_are_those_before_its_last_layer(data, gen, classifier, tmp_path):
+    folder, model = classifier
+    flags = ["--features", "classifier", "--classifier", folder]
+    row = run(data, gen, tmp_path / "out", *flags)["features"]["classifier"]
+    kernel, bias = model.layers[-2].get_weights()
+    real, generated = (
+        codec.to_float(albums.read_classes(folders.list_images(root))[0]).reshape(24, -1) @ kernel + bias
+        for root in (data / "train", gen)
+    )
+    assert row["dimensions"] == 5
+    assert row["frechet"] == pytest.approx(fid.frechet(real, generated), rel=1e-3)
+    with pytest.raises(ValueError, match="of images 12x12 grey, these are 8x8 grey"):
+        run(data, gen, tmp_path / "other", *flags, "--size", 8, 8)
+
+
+def test_a_network_that_is_no_chain_of_layers_cannot_be_cut(monkeypatch):
+    monkeypatch.setattr("cnn.scarce_nets.FC2", (4, 3))
+    with pytest.raises(ValueError, match="the network ladder cannot be cut"):
+        features.penultimate(models.build("ladder", (4, 4, 1), 2))
+
+
+def test_what_a_classifier_learns_from_generated_images(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(assess, "MODEL", "fc1")
+    monkeypatch.setattr("cnn.scarce_nets.FC1", (16,))
+    result = run(data, data / "train", tmp_path / "out", "--steps", 10)
+    row = result["accuracy"]
+    assert row["generated"] == row["real"]  # from the same images with the same seed
+    assert row["tested_on"] == "test"
+    assert 0 <= row["generated"] <= 1
+
+
+def test_grey_images_are_three_equal_channels_for_inception():
+    seen = []
+
+    class Network:
+        def predict_on_batch(self, images):
+            seen.append(np.array(images))
+            return images[:, 0, 0]
+
+    images = np.full((33, 4, 4, 1), 255, np.uint8)
+    done = []
+    found = features.of_inception(Network(), images, done.append)
+    assert [batch.shape for batch in seen] == [(32, 299, 299, 3), (1, 299, 299, 3)]
+    np.testing.assert_allclose(found, np.ones((33, 3)))  # 255 becomes 1
+    assert done == [32, 1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--features", "classifier"], "--features classifier: needs --classifier RUN"),
+        (["--classifier", "runs/x"], "--classifier: goes with --features classifier"),
+        (["--inception-weights", "x.h5"], "--inception-weights: goes with --features inception"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(capsys, flags, words):
+    with pytest.raises(SystemExit) as ended:
+        assess.parse_args(["-real", "a", "-gen", "b", *flags])
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_bad_input_is_one_line(data, gen, tmp_path):
+    out = tmp_path / "out"
+    other = write_digits(tmp_path / "other", side=8) / "train"
+    with pytest.raises(ValueError, match=r"8x8 grey, but .* is 12x12 grey"):
+        run(data, other, out)
+    with pytest.raises(ValueError, match="class '2' is missing"):
+        run(data, write_digits(tmp_path / "two", classes=(0, 1)) / "train", out)
+    one = write_digits(tmp_path / "one", classes=(0,), num_train=1)
+    with pytest.raises(ValueError, match="1 image in all, at least 2 are needed"):
+        run(one / "train", one / "train", out)
+    (tmp_path / "weights.h5").write_bytes(b"none")
+    with pytest.raises(ValueError, match=r"--inception-weights .*none\.h5: no such file"):
+        run(data, gen, out, "--features", "inception", "--inception-weights", tmp_path / "none.h5")
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_weights_of_another_network_are_refused(data, gen, classifier, tmp_path):
+    classifier[1].save_weights(tmp_path / "x.weights.h5")
+    flags = ["--features", "inception", "--inception-weights", tmp_path / "x.weights.h5"]
+    with pytest.raises(ValueError, match=r"--inception-weights .*x\.weights\.h5: not weights of InceptionV3"):
+        run(data, gen, tmp_path / "out", *flags)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_network_to_download_inception_from_is_one_line(data, gen, tmp_path, monkeypatch):
+    def offline(_):
+        raise Exception("URL fetch failure on https://storage.googleapis.com: None -- timed out")
+
+    monkeypatch.setattr(features, "inception", offline)
+    with pytest.raises(ValueError, match=r"could not download its weights .*give the file with --inception-weights"):
+        run(data, gen, tmp_path / "out", "--features", "inception")
