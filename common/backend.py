@@ -99,11 +99,16 @@ def _check_backend():
 
 def _has_bfloat16():
     """Whether bfloat16 is computed by instructions of its own: on any GPU, and on processors that say so."""
+    flags = _processor_flags()
+    return not flags or bool(flags & {"avx512_bf16", "amx_bf16", "bf16"}) or _gpu_is_used()
+
+
+def _processor_flags():
+    """Lists what the processor can do; empty where the system does not tell."""
     try:
-        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+        return set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
     except OSError:
-        return True  # nothing is known
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"}) or _gpu_is_used()
+        return set()
 
 
 def _gpu_is_used():

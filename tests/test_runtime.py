@@ -116,3 +116,14 @@ def test_configure_sets_seeds_and_precision():
     assert np.random.random() == first  # noqa: NPY002
     with scope():  # one device: a context that does nothing
         assert keras.layers.Dense(1).dtype_policy.name == "float32"
+
+
+@pytest.mark.parametrize(("flags", "said"), [("fpu avx2", True), ("fpu avx512f avx512_bf16", False)])
+def test_bfloat16_that_is_emulated_is_said(monkeypatch, caplog, flags, said):
+    monkeypatch.setattr(backend, "_processor_flags", lambda: set(flags.split()))
+    try:
+        with caplog.at_level("INFO"):
+            backend.configure(precision="mixed_bfloat16", devices="cpu")
+    finally:
+        backend.configure()
+    assert ("this processor has no bfloat16 instructions" in caplog.text) == said

@@ -271,7 +271,7 @@ def test_too_few_labels_are_refused(data, tmp_path, refused):
     shutil.copytree(data, copy)
     for path in (copy / "train" / "1").iterdir():
         path.unlink()
-    refused(copy, ["--model", "ladder", "--unlabelled", copy / "test"], copy / "train" / "1", "no images in it")
+    refused(copy, ["--model", "ladder", "--unlabelled", copy / "test"], copy / "train", "class '1' is missing")
 
 
 def test_a_chain_needs_a_model_of_such_images(data, rbm, tmp_path, refused):
