@@ -39,7 +39,7 @@ def gen(data, tmp_path_factory):
 
 def run(real, gen, out, *flags):
     assess.main([str(flag) for flag in ("-real", real, "-gen", gen, "--out", out, "--steps", 0, *flags)])
-    return json.loads((out / "result.json").read_text())
+    return json.loads((out / "assessment.json").read_text())
 
 
 def test_copies_are_found_out(data, gen, tmp_path):
@@ -52,7 +52,7 @@ def test_copies_are_found_out(data, gen, tmp_path):
     sheet = albums.read_images([tmp_path / "out" / "copies.png"])[0]
     above, below = sheet[2 : 2 + 48], sheet[2 + 50 : 2 + 50 + 48]
     np.testing.assert_array_equal(above, below)  # the ten nearest pairs are copies
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"result.json", "copies.png", "config.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"assessment.json", "copies.png", "config.json"}
 
 
 def test_distances_of_pixels_are_those_of_the_arrays(data, gen, tmp_path):
