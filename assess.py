@@ -79,7 +79,7 @@ def read_parts(args):
         folders.check_same_classes(files["real"], files[name], roots["real"], root)
     if args.subset:
         files["real"] = selection.load_list(args.subset, files["real"], "subset")
-    else:
+    elif args.images > 0:
         selection.check_enough(files["real"], args.images, 1, roots["real"])
         files["real"] = selection.draw_subset(files["real"], args.images, args.seed)
     parts = {name: Part(*albums.read_classes(listed, args.size, args.color)) for name, listed in files.items()}
@@ -125,7 +125,10 @@ def make_extractors(args, image_shape, on_images):
             cut = features.penultimate(model)
         except ValueError as error:
             raise BadInput(f"{path}: {error}") from None
-        found["classifier"] = lambda images: predict(cut, images), f"layer before the last of {args.classifier}"
+        found["classifier"] = (
+            lambda images: predict(cut, images),
+            f"layer before the last of {path.resolve().parent.name}",
+        )
     return found
 
 
