@@ -5,6 +5,7 @@ comes back as its result. Dask gives the cell of a worker that died to another o
 full, or which has other code, goes to another one too, and that worker gets no more.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 from distributed import Client, Security, WorkerPlugin, get_worker
 
 from common import cli
+from common.errors import BadInput
 from grid import remote
 from grid.cells import CellFailed, WorkerUnfit, is_of_machine, one_line
 from grid.machine import one_thread
@@ -71,7 +73,7 @@ def run_on_worker(cell, inputs, data, code):
             task.write_bytes(pickle.dumps((cell, inputs, Path(worker.local_directory).resolve() / data, code)))
             command = [sys.executable, "-m", "grid.remote", str(task), str(result), str(os.getpid())]
             for _ in range(ATTEMPTS):
-                subprocess.run(command, cwd=remote.REPOSITORY, env=os.environ | one_thread(), check=False)
+                run_while_wanted(command, worker)
                 if result.exists():
                     return worker.address, pickle.loads(result.read_bytes())
     except OSError as error:
@@ -79,26 +81,39 @@ def run_on_worker(cell, inputs, data, code):
     return worker.address, Outcome(DIED, b"")
 
 
+def run_while_wanted(command, worker):
+    """Runs a command of a task to its end, or until the client has given the task up, as when its run was stopped."""
+    key = worker.get_current_task()
+    with subprocess.Popen(command, cwd=remote.REPOSITORY, env=os.environ | one_thread()) as process:
+        while process.poll() is None:
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                process.kill()
+                raise RuntimeError("given up")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+
+
 def connect(address):
     """A client of the scheduler at `address`; TLS as Dask's own configuration says.
 
     Raises:
-        ValueError: nobody answers there, or the files for TLS are not named or not right.
+        BadInput: nobody answers there, or the files for TLS are not named or not right.
     """
     try:
         security = Security()
         if address.startswith("tls://") and not security.get_connection_args("client").get("ssl_context"):
             names = ", ".join(TLS + name for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY"))
-            raise ValueError(f"--scheduler {address}: TLS needs files; name them in {names} (docs/grid.md)")
+            raise BadInput(f"--scheduler {address}: TLS needs files; name them in {names} (docs/grid.md)")
         if security.require_encryption and not address.startswith("tls://"):
-            raise ValueError(f"--scheduler {address}: Dask's configuration requires encryption; give tls://HOST:PORT")
+            raise BadInput(f"--scheduler {address}: Dask's configuration requires encryption; give tls://HOST:PORT")
     except (OSError, TypeError) as error:
-        raise ValueError(f"--scheduler {address}: the files that {TLS}* name do not fit: {one_line(error)}") from None
+        raise BadInput(f"--scheduler {address}: the files that {TLS}* name do not fit: {one_line(error)}") from None
     try:
         return Client(address, timeout=TIMEOUT, set_as_default=False, security=security)
     except Exception as error:  # Dask's are of many kinds
         text = one_line(error)
-        raise ValueError(f"--scheduler {address}: no Dask scheduler answers there ({text})") from None
+        raise BadInput(f"--scheduler {address}: no Dask scheduler answers there ({text})") from None
 
 
 class Cluster:
@@ -109,7 +124,7 @@ class Cluster:
         address: the scheduler's, `tcp://HOST:PORT` or `tls://HOST:PORT`.
 
     Raises:
-        ValueError: nobody answers there, or a worker does not run in a checkout of this project.
+        BadInput: nobody answers there, or a worker does not run in a checkout of this project.
     """
 
     def __init__(self, root, address):
@@ -126,7 +141,7 @@ class Cluster:
         except Exception as error:
             self.client.close()
             text = f"{one_line(error)}; start every worker in a checkout of this commit"
-            raise ValueError(f"--scheduler {address}: a worker cannot load this project ({text})") from None
+            raise BadInput(f"--scheduler {address}: a worker cannot load this project ({text})") from None
         self.data = data.name
         if not self.threads():
             print(f"--scheduler {address}: no workers yet; waiting for them", flush=True)
@@ -191,8 +206,8 @@ class Cluster:
 
     def gone(self):
         text = "the scheduler has ended or is out of reach; what is done is kept, and the same command goes on"
-        return ValueError(f"--scheduler {self.address}: {text}")
+        return BadInput(f"--scheduler {self.address}: {text}")
 
     def close(self, kill=False):
-        """Cells at work are given up, killed or not: they belong to this client."""
+        """Cells at work are given up, killed or not: they belong to this client, and their workers end them."""
         self.client.close()

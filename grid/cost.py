@@ -5,8 +5,9 @@ are done correct them: every estimate is scaled by how long the done cells of th
 """
 
 import math
+from pathlib import Path
 
-from grid.cells import is_done, read_record
+from grid.cells import read_record
 
 START = 3.0  # seconds to build and trace a model in a worker that has imported Keras
 TRAIN = {"float32": 0.0072, "mixed_bfloat16": 0.0042}  # the thesis' CNN: seconds per image
@@ -139,7 +140,8 @@ SCRIPTS = {
 
 def recorded(grid, root):
     """How long the cells of a grid that are done took: {key: seconds}."""
-    return {key: read_record(root, key)["seconds"] for key in grid if is_done(root, key)}
+    records = {key: read_record(root, key) for key in grid if (Path(root) / key).is_dir()}
+    return {key: record["seconds"] for key, record in records.items() if record}
 
 
 def scales(grid, seconds):

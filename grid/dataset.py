@@ -8,6 +8,7 @@ import numpy as np
 
 import prepare_data
 from common import runs
+from common.errors import BadInput
 from grid.cells import write_durably
 from images import folders, sources
 
@@ -70,19 +71,19 @@ def claim(root, args, settings):
             data.pop("contents", None)
         runs.finished(root, settings, data, "grid.json")
     elif any(not entry.name.startswith(".") for entry in root.iterdir()):
-        raise ValueError(f"{root}: exists and is no folder of a grid; give another --out")
+        raise BadInput(f"{root}: exists and is no folder of a grid; give another --out")
     else:
         name = args.dataset or Path(args.source or args.path).resolve().name
         write_durably(root / "grid.json", {"settings": settings, "data": data, "name": name})
 
 
 def read(root):
-    """What `<root>/grid.json` says: a dict of `settings`, `data` and `name`; a `ValueError` names a broken file."""
+    """What `<root>/grid.json` says: a dict of `settings`, `data` and `name`; a `BadInput` names a broken file."""
     path = root / "grid.json"
     content = runs.read_json(path)
     kinds = {"settings": dict, "data": dict, "name": str}
     if not isinstance(content, dict) or not all(isinstance(content.get(key), kind) for key, kind in kinds.items()):
-        raise ValueError(f"{path}: not a grid's file (settings, data and name); restore it, or give another --out")
+        raise BadInput(f"{path}: not a grid's file (settings, data and name); restore it, or give another --out")
     return content
 
 
@@ -92,11 +93,11 @@ def paper_of(root):
 
 
 def check(root, paper):
-    """Raises a `ValueError` if a folder holds no grid, or another study's."""
+    """Raises a `BadInput` if a folder holds no grid, or another study's."""
     if not (root / "grid.json").exists():
-        raise ValueError(f"{root}: no grid's folder")
+        raise BadInput(f"{root}: no grid's folder")
     if paper_of(root) != paper:
-        raise ValueError(f"{root}: holds the grid of the paper {paper_of(root)!r}, not of {paper!r}")
+        raise BadInput(f"{root}: holds the grid of the paper {paper_of(root)!r}, not of {paper!r}")
 
 
 def prepare(args, root):

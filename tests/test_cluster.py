@@ -10,9 +10,9 @@ from collections import Counter
 import dask_cluster
 import distributed
 import pytest
-from conftest import ENVIRONMENT, GUARD
+from conftest import ENVIRONMENT, GUARD, wait_until
 from dask import config
-from toy_grid import CHAIN, chain, grid_of, numbers, parent_of, toy, wait_for_worker
+from toy_grid import CHAIN, alive, chain, grid_of, numbers, parent_of, toy, wait_for_worker
 
 from grid import cells, cluster, remote, schedule
 from grid.cluster import Cluster
@@ -110,6 +110,15 @@ def test_cells_bound_to_workers_that_have_gone_run_on_new_ones(root, tmp_path):
             pool.collect(None, future)
         assert sum(process.wait() is not None for process in old.workers if process.pid == worker) == 1
         pool.close()
+
+
+def test_a_cell_of_a_run_that_was_stopped_ends_on_its_worker(shared, root, tmp_path):
+    trace = tmp_path / "trace"
+    pool = Cluster(root, shared.address)
+    pool.submit(toy("numbers/long", sleep=2 * GUARD, trace=trace))
+    process = wait_for_worker(trace)
+    pool.close(kill=True)
+    wait_until(lambda: not alive(process))
 
 
 def test_a_worker_with_other_code_gets_no_cells(shared, root, monkeypatch):

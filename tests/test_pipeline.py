@@ -18,6 +18,7 @@ from conftest import GUARD, ROOT, wait_until, write_digits
 import generate
 import train_cnn
 import train_vae
+from common import drawing
 from images import albums, codec, folders
 
 pytestmark = [  # Keras' ImageDataGenerator uses an old name of SciPy's, and its saving an old protocol of NumPy's
@@ -327,7 +328,7 @@ def test_generated_images_with_other_settings_are_not_written_over(models, gen, 
 
 def test_generated_images_follow_from_the_seed_alone(root, models, gen, monkeypatch):
     draw(models, root / "other-seed", "--seed", 1)
-    monkeypatch.setattr(generate, "BATCH_SIZE", 5)  # 5, 5 and 2 instead of 12 at once
+    monkeypatch.setattr(drawing, "BATCH_SIZE", 5)  # 5, 5 and 2 instead of 12 at once
     draw(models, root / "again")
     again, other = pictures(root / "again"), pictures(root / "other-seed")
     del again["contact_sheet.png"]  # shows the first ten of a batch

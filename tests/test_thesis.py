@@ -133,7 +133,9 @@ def test_a_dry_run_leaves_nothing_behind(digits, tmp_path):
         (["--arms", "gan"], "argument --arms: invalid choice: 'gan'"),
         (["--latent", "0"], "argument --latent: expected a whole number above 0, received '0'"),
         (["--jobs", "2", "--scheduler", "tcp://x:1"], "not allowed with argument"),
-        (["--scheduler", "nonsense"], "argument --scheduler: expected tcp://HOST:PORT, received 'nonsense'"),
+        (["--scheduler", "nonsense"], "--scheduler: expected tcp://HOST:PORT or tls://HOST:PORT, received 'nonsense'"),
+        (["--scheduler", "ucx://host:1"], "expected tcp://HOST:PORT or tls://HOST:PORT, received 'ucx://host:1'"),
+        (["--scheduler", "ws://host:1"], "expected tcp://HOST:PORT or tls://HOST:PORT, received 'ws://host:1'"),
     ],
 )
 def test_bad_input_ends_with_one_line_and_nothing_half_written(digits, tmp_path, flags, message):
