@@ -114,12 +114,12 @@ def test_trends_are_read_off_the_curves():
 
 def test_a_blur_that_leaves_a_distance_refutes_the_published_zero():
     made = pd.DataFrame({"arm": ["BLUR", "BLUR", "ROT"], "space": ["pixels"] * 3, "frechet": [9.5, 10.25, 0.0]})
-    found = claims.blur(made, "mnist")
-    assert found.verdict == "does not hold"
+    found = claims.blur(made, "mnist", "fair")
+    assert (found.protocol, found.verdict) == ("fair", "does not hold")
     assert "published 0.00 in 13 of 13 sizes of MNIST" in found.evidence
     assert "pixels: 9.50 to 10.25 in 2 sets" in found.evidence
-    assert claims.blur(made.iloc[:0], "mnist").verdict == "not decided"
-    assert claims.blur(made.assign(frechet=0.0), "mnist").verdict == "holds"
+    assert claims.blur(made.iloc[:0], "mnist", "fair").verdict == "not decided"
+    assert claims.blur(made.assign(frechet=0.0), "mnist", "fair").verdict == "holds"
 
 
 @pytest.mark.slow
@@ -133,3 +133,5 @@ def test_a_small_grid_runs_to_its_report(tmp_path, monkeypatch):
     assert config["facts"]["kind"] == "cdcvae"
     table = (root / "report" / "tables" / "neural-2.md").read_text()
     assert "95.52" in table  # published, of MNIST
+    drawn = {path.name for path in (root / "report" / "figures").iterdir()}
+    assert drawn == {f"neural-{name}.{kind}" for name in ("samples", "curves") for kind in ("png", "pdf")}

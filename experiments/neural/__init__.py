@@ -1,4 +1,4 @@
-"""The grid of Eduardo and Kazi (2018): conditional generators and transformed copies, VGG-Nets, tables, one page.
+"""The grid of Eduardo and Kazi (2018): conditional generators, transformed copies, VGG-Nets, tables, figures, one page.
 
 Reads   a data set or a folder with train/<class>/, validation/<class>/ and test/<class>/
 Writes  <out>/: data, cdc, gen, classifiers, assess, ... (a folder per cell), cells/ (a record and a log each), report/
@@ -10,7 +10,7 @@ Example ./reproduce.sh neural --alpha 1 --seeds 2
 """
 
 from common import cli
-from experiments.neural import claims, tables
+from experiments.neural import claims, figures, tables
 from experiments.neural.grid import ARMS, Grid
 from experiments.study import Report, Study
 
@@ -59,11 +59,11 @@ def cells(args, classes):
 
 
 def write_parts(root, frame, folder):
-    """What the page shows of the grid in `root`; there are no figures yet."""
-    del folder
+    """What the page shows of the grid in `root`; the figures are drawn into `folder`."""
     headline = {"title": "Do images of conditional generators beat rotated and blurred copies?"}
     headline["lead"] = claims.lead(frame)
-    return Report(headline, claims.judge(root, frame), tables.all_tables(root, frame), [], PROTOCOLS)
+    made, drawn = tables.all_tables(root, frame), figures.all_figures(root, frame, folder)
+    return Report(headline, claims.judge(root, frame), made, drawn, PROTOCOLS)
 
 
 STUDY = Study(

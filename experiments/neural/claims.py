@@ -73,7 +73,8 @@ def judge(root, frame, alpha=statistics.ALPHA):
         for statement in (*COMMON, *OF_DATA[data]):
             found += judge_family([statement], cells, by_cell(reference), protocol, alpha, UNIT)
         found += trends(rows[rows["protocol"] == protocol], protocol)
-    return [*found, blur(assessments(root), data)]
+    protocol = next(iter(rows["protocol"].unique()), "validated")  # it is of images alone
+    return [*found, blur(assessments(root), data, protocol)]
 
 
 def by_cell(rows):
@@ -110,7 +111,7 @@ def trends(rows, protocol):
     ]
 
 
-def blur(made, data):
+def blur(made, data, protocol):
     """Finding no. 1: the published distance of blurred images is 0.00 everywhere; a blur that is applied leaves one."""
     text = "Blurred images lie at distance 0 from the real ones (BLUR 0.00, ROTBLUR equal to ROT)"
     blurred = made[made["arm"] == "BLUR"]
@@ -118,7 +119,7 @@ def blur(made, data):
     printed = numbers("neural_1", data)
     zeros = (printed.loc[printed["arm"] == "BLUR", "value"] == 0).sum()
     if not len(blurred):
-        return Claim(text, source, "published", statistics.OPEN, NOT_RUN)
+        return Claim(text, source, protocol, statistics.OPEN, NOT_RUN)
     parts = [
         f"{space}: {group['frechet'].min():.2f} to {group['frechet'].max():.2f} in {len(group)} sets"
         for space, group in blurred.groupby("space")
@@ -127,7 +128,7 @@ def blur(made, data):
         f"published 0.00 in {zeros} of {zeros} sizes of {DATASETS[data]}, where the blur was almost surely never "
         f"applied; obtained {'; '.join(parts)}."
     )
-    return Claim(text, source, "published", FAILS if (blurred["frechet"] > 0).all() else HOLDS, evidence)
+    return Claim(text, source, protocol, FAILS if (blurred["frechet"] > 0).all() else HOLDS, evidence)
 
 
 def lead(frame):

@@ -61,7 +61,7 @@ def accuracies(rows, data):
         f"{tables.NOTE} alpha: percent of the published 42,500 training images; here as many of each class, 42 for the "
         "published 42.5. Published: one run per cell."
     )
-    title, source = f"Test accuracy in percent, {DATASETS[data]}", f"{PAPER}, Table 2"
+    title, source = f"Test accuracy in percent, beside the published one on {DATASETS[data]}", f"{PAPER}, Table 2"
     return Table("neural-2", title, source, wide, note, list(rows["command"]), tidy)
 
 
@@ -96,7 +96,7 @@ def distances(root, data):
         "(seeds) [95 % bootstrap interval]. Other spaces have other units, so only the order within a column compares; "
         "few images bias it upward. Classifier: the layer before the last of a VGG-Net of all training images."
     )
-    title = f"Distance of added images to real ones, {DATASETS[data]}"
+    title = f"Distance of added images to real ones, beside the published one on {DATASETS[data]}"
     return Table("neural-1", title, f"{PAPER}, Table 1", pd.DataFrame(wide), note, list(dict.fromkeys(made["command"])))
 
 
@@ -128,7 +128,13 @@ def fits(rows, data):
         "and gives no fit; of its printed numbers it is on CIFAR-10, and on MNIST it is 0.80 to 0.85."
     )
     frame = pd.DataFrame(wide).fillna("")
-    return Table("neural-fits", f"Logarithmic curves, {DATASETS[data]}", f"{PAPER}, section 4", frame, note)
+    return Table(
+        "neural-fits",
+        f"Logarithmic curves, beside those of the published numbers on {DATASETS[data]}",
+        f"{PAPER}, section 4",
+        frame,
+        note,
+    )
 
 
 def as_curve(cells):
