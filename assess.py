@@ -1,8 +1,8 @@
 """Compares generated images with real ones: distances, what a classifier learns from them, and whether they are copies.
 
 Reads   <real>/<class>/*.png, or <real>/train/<class>/*.png and <real>/test/<class>/*.png; <gen>/<class>/*.png
-Writes  <out>/: result.json (all numbers and how they were made), copies.png (the ten generated images that lie nearest
-        to a real one, each above it), config.json
+Writes  <out>/: assessment.json (all numbers and how they were made), copies.png (the ten generated images that lie
+        nearest to a real one, each above it), config.json
 
 Example python assess.py -real data -gen gen --features pixels classifier --classifier runs/cnn-fair-100-seed42
 """
@@ -32,6 +32,7 @@ def parse_args(argv=None):
     add = parser.add_argument
     add("-real", "--real", required=True, help="class folders of real images, or a folder with train/ and test/ in it")
     add("-gen", "--gen", required=True, help="class folders of generated images")
+    add("--images", type=cli.limit, default=-1, help="real images of each class, drawn as train_cdc.py draws them")
     add("--subset", metavar="FILE", help="the real images that this subset.json lists, those of the generator")
     add(
         "--features",
@@ -43,7 +44,7 @@ def parse_args(argv=None):
     add("--classifier", metavar="RUN", help="run folder of train_cnn.py, of a classifier of the real images")
     add("--inception-weights", metavar="FILE", help="Keras' InceptionV3 without top (default: Keras downloads it)")
     add("--steps", type=cli.whole, default=500, help="of the classifier that learns from generated images; 0 for none")
-    add("--json", action="store_true", help="print result.json and nothing else")
+    add("--json", action="store_true", help="print assessment.json and nothing else")
     add("--out", default="runs/assess", help="run folder to make")
     cli.add_image_arguments(parser)
     backend.add_arguments(parser)
@@ -78,6 +79,9 @@ def read_parts(args):
         folders.check_same_classes(files["real"], files[name], roots["real"], root)
     if args.subset:
         files["real"] = selection.load_list(args.subset, files["real"], "subset")
+    elif args.images > 0:
+        selection.check_enough(files["real"], args.images, 1, roots["real"])
+        files["real"] = selection.draw_subset(files["real"], args.images, args.seed)
     parts = {name: Part(*albums.read_classes(listed, args.size, args.color)) for name, listed in files.items()}
     codec.check_same_shape({roots[name]: part.images.shape[1:] for name, part in parts.items()})
     for name in ("real", "generated"):
@@ -121,7 +125,10 @@ def make_extractors(args, image_shape, on_images):
             cut = features.penultimate(model)
         except ValueError as error:
             raise BadInput(f"{path}: {error}") from None
-        found["classifier"] = lambda images: predict(cut, images), f"layer before the last of {args.classifier}"
+        found["classifier"] = (
+            lambda images: predict(cut, images),
+            f"layer before the last of {path.resolve().parent.name}",
+        )
     return found
 
 
@@ -254,7 +261,7 @@ def show(result, as_json, out):
     )
     for warning in result["warnings"]:
         print(f"note: {warning}")
-    print(f"{out}: result.json, copies.png")
+    print(f"{out}: assessment.json, copies.png")
 
 
 def main(argv=None):
@@ -266,7 +273,7 @@ def main(argv=None):
     names = ("features", "steps", "size", "color", "seed", "deterministic")
     settings = {name: getattr(args, name) for name in names} | {"classes": class_names}
     if runs.finished(args.out, settings, data):
-        show(runs.read_json(Path(args.out) / "result.json"), args.json, args.out)
+        show(runs.read_json(Path(args.out) / "assessment.json"), args.json, args.out)
         return
 
     if args.features != ["pixels"] or args.steps:
@@ -280,7 +287,7 @@ def main(argv=None):
             "copies": copies,
             "warnings": warn(parts),
         }
-        runs.write_json(folder / "result.json", result)
+        runs.write_json(folder / "assessment.json", result)
         plots.contact_sheet(folder / "copies.png", pairs, columns=len(pairs) // 2)
     show(result, args.json, args.out)
 

@@ -101,6 +101,8 @@ def check(parser, args):
     if (chains or copies) and args.path is None:
         words = "the images that chains start from" if chains else "the images that are copied"
         parser.error(f"--sampler {args.sampler}: needs -path, {words}")
+    if copies and args.models != parser.get_default("models"):
+        parser.error(f"-models: --sampler {args.sampler} copies images and takes no model")
     if copies and args.count:
         parser.error(f"--count: --sampler {args.sampler} writes one copy of each image; say with --images of how many")
     others = {"chain": ("labelled", "chain_length", "thin", "expectation")} if not chains else {}

@@ -20,6 +20,7 @@ FIT = {"fc1": 0.0001, "fc2": 0.0001, "conv1": 0.0006, "ladder": 0.0004}  # the s
 FIT_STEP = 0.01  # and per step
 STATES = 96  # of chains, that join a step of 32 images
 STATE = {"train_rbm": 0.00005, "train_vae": 0.002}  # per state, by the script that made the model
+CDC = {"cdcvae": 0.0018, "cdcgan": 0.0036}  # seconds per image and epoch, by their arithmetic beside the thesis' CNN
 DECODE = 0.0011  # seconds per image, PNG included
 STEPS, EPOCHS = 3000, 60  # of train_cnn.py
 PAGE = 100  # generated images per epoch of the published VAE arm
@@ -70,9 +71,16 @@ def of_rbm(line, graph):
     return START + epochs * (10 * RBM_STEP + line["--images"] * graph.num_classes * RBM_IMAGE), 8e6
 
 
+def of_cdc(line, graph):
+    """train_cdc.py: one conditional model of all classes."""
+    return START + line["--epochs"] * line["--images"] * graph.num_classes * CDC[line["--model"]], 55e6
+
+
 def of_generation(line, graph):
-    """generate.py: images from the prior, or a chain from one image of each class."""
-    disk = graph.num_classes * line["--count"] * 600
+    """generate.py: images from the prior, a chain from one image of each class, or copies."""
+    disk = graph.num_classes * line.get("--count", line.get("--images", 0)) * 600
+    if "--count" not in line:
+        return 1.0, disk
     if line.get("--sampler") == "chain":
         made_by = graph.cells[str(line["-models"])].script
         return START + graph.num_classes * line["--chain-length"] * STATE[made_by], disk
@@ -84,6 +92,7 @@ def of_classifier(line, graph):
     model, precision = line.get("--model", "thesis"), line["--precision"]
     fit = FIT.get(model, TRAIN[precision])
     predict = FIT[model] / 3 if model in FIT else PREDICT[precision]
+    fit, predict = (seconds * line.get("--width", 1) ** 2 for seconds in (fit, predict))
     steps, looks = length(line, graph)
     seconds = 32 * fit + FIT_STEP * (model in FIT)
     if "-chain" in line:
@@ -98,6 +107,9 @@ def length(line, graph):
     epochs = line.get("-e", EPOCHS)
     if line["--protocol"] == "fair":
         return line.get("--steps", STEPS), 1
+    if line["--protocol"] == "validated":
+        size = line["-limtr"] * graph.num_classes * (2 if "-vae" in line else 1)
+        return epochs * math.ceil(size / 32), 1 + epochs // line.get("--validate-every", 1)
     if line.get("--model", "thesis") != "thesis" or "-chain" in line:
         return line.get("--steps", STEPS), epochs
     augmented, generated = "--aug" in line or "--bad" in line, "-vae" in line
@@ -117,7 +129,13 @@ def images_per_test_class(graph):
     return min(1000, max(1, min(graph.classes.values()) // 5))
 
 
-SCRIPTS = {"train_vae": of_vae, "train_rbm": of_rbm, "generate": of_generation, "train_cnn": of_classifier}
+SCRIPTS = {
+    "train_vae": of_vae,
+    "train_rbm": of_rbm,
+    "train_cdc": of_cdc,
+    "generate": of_generation,
+    "train_cnn": of_classifier,
+}
 
 
 def recorded(grid, root):

@@ -109,4 +109,6 @@ def prepare(args, root):
         data.symlink_to(Path(args.path).resolve(), target_is_directory=True)
         return
     given = ["--source", args.source] if args.source else ["--dataset", args.dataset]
+    fraction = vars(args).get("validation_fraction")  # of a study that has the flag
+    given += ["--validation-fraction", str(fraction)] if fraction else []
     prepare_data.main([*given, "--out", str(data)])

@@ -8,7 +8,7 @@ from grid.cells import Cell
 FIRST_SEED = 42
 PRESETS = {"b-rbm": "bad", "g-rbm": "good"}  # of train_rbm.py
 DATA = PurePosixPath("data")
-SHORT = ("path", "models", "limtr", "limte", "e", "b", "vae", "chain")  # flags with one dash
+SHORT = ("path", "real", "gen", "models", "limtr", "limte", "e", "b", "vae", "chain")  # flags with one dash
 
 
 class Graph:
@@ -68,6 +68,16 @@ class Graph:
         line = given(path=DATA, **flags, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "train_rbm", line, {"generator": generator, "available": available, "seed": seed})
 
+    def train_cdc(self, key, model, seed, facts, **flags):
+        """Adds one conditional model of all classes, `"cdcvae"` or `"cdcgan"`; the rest as in `train_vae`."""
+        line = given(model=model, path=DATA, **flags, out=PurePosixPath(key), **self.common(seed))
+        return self.add(key, "train_cdc", line, facts)
+
+    def assess(self, key, generated, seed, facts, **flags):
+        """Adds the comparison of a cell's generated images with the data's; the rest as in `train_vae`."""
+        line = given(real=DATA, gen=PurePosixPath(generated), **flags, out=PurePosixPath(key), **self.common(seed))
+        return self.add(key, "assess", line, facts)
+
     def generate(self, key, models, facts, sampler=None, **flags):
         """Adds generated images.
 
@@ -75,12 +85,13 @@ class Graph:
             key: folder of the images.
             models: keys of the cells whose models make them.
             facts: as in `add`; its seed is the cell's.
-            sampler: None for the models' prior, or a sampler that starts from the data's images, e.g. `"chain"`.
+            sampler: None for the models' prior, or a sampler that starts from the data's images, e.g. `"chain"`, or
+                that copies them and takes no models.
             **flags: as in `train_vae`.
         """
         models, out = list(map(PurePosixPath, models)), ["-out", PurePosixPath(key)]
         if sampler:
-            line = [*given(sampler=sampler, models=models, path=DATA, **flags), *out]
+            line = [*given(sampler=sampler, models=models or None, path=DATA, **flags), *out]
         else:
             line = [*given(models=models), *out, *given(**flags)]
         return self.add(key, "generate", [*line, *given(**self.common(facts["seed"], images=False))], facts)
@@ -91,17 +102,18 @@ class Graph:
         Args:
             key: its run folder.
             images: flags that say which classifier learns from which images: `limtr`, and what stands beside it.
-            protocol: `"fair"` or `"published"`. The thesis' own published arms set their own number of steps; every
+            protocol: of train_cnn.py. The thesis' own published arms set their own number of steps; every
                 other classifier, and chains with any, take `--steps`.
             seed: of subset, weights and noise.
             facts: as in `add`.
-            **flags: as in `train_vae`.
+            **flags: as in `train_vae`; they win over the study's.
         """
         args, asked = self.args, {**images, **flags}
         own_steps = protocol == "published" and asked.get("model") in (None, "thesis") and not asked.get("chain")
         passed = {"limte": args.limte, "e": args.e, "b": getattr(args, "b", None), "precision": args.precision}
-        line = given(path=DATA, **images, protocol=protocol, **passed, **flags)
-        line += given(steps=None if own_steps else args.steps, out=PurePosixPath(key), **self.common(seed))
+        steps = flags.pop("steps", None if own_steps else args.steps)
+        line = given(path=DATA, **images, protocol=protocol, **(passed | flags))
+        line += given(steps=steps, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "train_cnn", line, facts)
 
     def common(self, seed, images=True):

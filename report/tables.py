@@ -48,8 +48,8 @@ def as_row(values, reference, scale=1):
 
 
 def protocols_in(frame):
-    """The protocols that were run, `fair` first; both columns are shown where nothing was."""
-    return [name for name in ("fair", "published") if (frame["protocol"] == name).any()] or ["fair"]
+    """The protocols that were run, `fair` first; where nothing was, `fair` alone."""
+    return [name for name in ("fair", "published", "validated") if (frame["protocol"] == name).any()] or ["fair"]
 
 
 class Lookup(NamedTuple):

@@ -39,7 +39,7 @@ def gen(data, tmp_path_factory):
 
 def run(real, gen, out, *flags):
     assess.main([str(flag) for flag in ("-real", real, "-gen", gen, "--out", out, "--steps", 0, *flags)])
-    return json.loads((out / "result.json").read_text())
+    return json.loads((out / "assessment.json").read_text())
 
 
 def test_copies_are_found_out(data, gen, tmp_path):
@@ -52,7 +52,7 @@ def test_copies_are_found_out(data, gen, tmp_path):
     sheet = albums.read_images([tmp_path / "out" / "copies.png"])[0]
     above, below = sheet[2 : 2 + 48], sheet[2 + 50 : 2 + 50 + 48]
     np.testing.assert_array_equal(above, below)  # the ten nearest pairs are copies
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"result.json", "copies.png", "config.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"assessment.json", "copies.png", "config.json"}
 
 
 def test_distances_of_pixels_are_those_of_the_arrays(data, gen, tmp_path):
@@ -87,6 +87,9 @@ def test_the_images_of_the_generator_alone(data, tmp_path):
     (tmp_path / "subset.json").write_text(json.dumps({"subset": names}))
     result = run(data, data / "train", tmp_path / "out", "--subset", tmp_path / "subset.json")
     assert result["images"]["real"] == 9
+    assert run(data, data / "train", tmp_path / "drawn", "--images", 3)["images"]["real"] == 9
+    with pytest.raises(ValueError, match="8 images, at least 9 are needed"):
+        run(data, data / "train", tmp_path / "nine", "--images", 9)
     assert len(result["warnings"]) == 2
     assert "9 real and 24 generated images: Frechet distances differ in bias" in result["warnings"][1]
 
@@ -111,7 +114,7 @@ def test_features_of_a_classifier_are_those_before_its_last_layer(data, gen, cla
         codec.to_float(albums.read_classes(folders.list_images(root))[0]).reshape(24, -1) @ kernel + bias
         for root in (data / "train", gen)
     )
-    assert row["dimensions"] == 5
+    assert (row["dimensions"], row["space"]) == (5, "layer before the last of run")
     assert row["frechet"] == pytest.approx(fid.frechet(real, generated), rel=1e-3)
     with pytest.raises(ValueError, match="of images 12x12 grey, these are 8x8 grey"):
         run(data, gen, tmp_path / "other", *flags, "--size", 8, 8)

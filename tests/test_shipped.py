@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments import study
+from experiments.neural import tables as neural_tables
 from experiments.scarce import tables as scarce_tables
 from experiments.thesis import tables
 from experiments.thesis.comparison import compare_arms
@@ -19,6 +20,8 @@ GRIDS = sorted(path.parent for path in (ROOT / "results").glob("*/grid.json"))
 def made_again(grid, frame):
     if dataset.paper_of(grid) == "scarce":
         return scarce_tables.all_tables(grid, frame)
+    if dataset.paper_of(grid) == "neural":
+        return neural_tables.all_tables(grid, frame)
     comparison = {name: compare_arms(rows) for name, rows in frame.groupby("protocol")}
     return tables.all_tables(grid, frame, comparison)
 

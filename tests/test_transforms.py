@@ -138,6 +138,10 @@ def test_all_images_or_those_of_a_list_are_copied(digits, tmp_path):
     [
         (["--sampler", "rotate"], "--sampler rotate: needs -path, the images that are copied"),
         (["--sampler", "copy", "-path", "d", "--count", "3"], "--count: --sampler copy writes one copy of each image"),
+        (
+            ["--sampler", "copy", "-path", "d", "-models", "m"],
+            "-models: --sampler copy copies images",
+        ),
         (["--sampler", "blur", "-path", "d", "--thin", "2"], "--thin: goes with --sampler chain"),
         (["--sampler", "chain", "-path", "d", "--images", "2"], "--images: goes with --sampler rotate, blur"),
         (["--subset", "x"], "--subset: goes with --sampler rotate, blur"),

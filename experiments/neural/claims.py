@@ -1,0 +1,146 @@
+"""Claims of Eduardo and Kazi (2018), and what the obtained scores say to each, by `report.claims`' rule.
+
+Scores are accuracies as fractions; a point is 0.01. A pair is one alpha and seed.
+"""
+
+import pandas as pd
+
+from experiments.neural.grid import ARMS
+from experiments.neural.tables import DATASETS, FIT_POINTS, PAPER, assessments, dataset_of, log_fit, numbers, of_grid
+from report import statistics
+from report.claims import FAILS, HOLDS, NOT_RUN, Gap, Statement, judge_family
+from report.parts import Claim
+
+UNIT = "points of accuracy"
+TABLE = f"{PAPER}, section 4, Table 2"
+SMALLEST = (1, 2)  # alphas at which the VAE is said to beat the GAN
+
+
+def gaps(winner, *others):
+    return tuple(Gap(winner, other) for other in others)
+
+
+COMMON = (
+    Statement("Each image twice (AUGORIG) does better than once (ORIG)", TABLE, gaps("AUGORIG", "ORIG")),
+    Statement(
+        "Neural augmentation does no better than rotation",
+        f"{PAPER}, section 5",
+        (*gaps("ROT", "CDCVAE"), *gaps("ROT", "CDCGAN")),
+    ),
+    Statement(
+        "With 1 and 2 % of the images the CDCVAE beats the CDCGAN",
+        TABLE,
+        tuple(Gap("CDCVAE", "CDCGAN", {"size": alpha}, f" at {alpha} %") for alpha in SMALLEST),
+    ),
+)
+OF_DATA = {
+    "mnist": (
+        Statement("The CDCVAE is among the best: it beats AUGORIG", TABLE, gaps("CDCVAE", "AUGORIG")),
+        Statement("The CDCGAN is the worst", TABLE, tuple(Gap(arm, "CDCGAN") for arm in ARMS if arm != "CDCGAN")),
+    ),
+    "cifar10": (
+        Statement(
+            "The CDCVAE does worse than ORIG and AUGORIG",
+            TABLE,
+            (*gaps("ORIG", "CDCVAE"), *gaps("AUGORIG", "CDCVAE")),
+        ),
+        Statement("The CDCGAN does worse than AUGORIG", TABLE, gaps("AUGORIG", "CDCGAN")),
+        Statement(
+            "Rotation and blur have no positive effect", TABLE, (*gaps("AUGORIG", "ROT"), *gaps("AUGORIG", "BLUR"))
+        ),
+    ),
+}
+
+
+def judge(root, frame, alpha=statistics.ALPHA):
+    """What the obtained scores say to each claim, protocol by protocol.
+
+    Args:
+        root: the grid's folder.
+        frame: `results.collect(root)`.
+        alpha: level of significance.
+
+    Returns:
+        List of `Claim`.
+    """
+    rows, data, found = of_grid(frame), dataset_of(root), []
+    reference = numbers("neural_2", data)
+    reference = reference.assign(
+        size=reference["alpha"], seed=0, source=reference["arm"], accuracy=reference["value"] / 100
+    )
+    for protocol in rows["protocol"].unique():
+        cells = by_cell(rows[rows["protocol"] == protocol].assign(size=rows["alpha"]))
+        for statement in (*COMMON, *OF_DATA[data]):
+            found += judge_family([statement], cells, by_cell(reference), protocol, alpha, UNIT)
+        found += trends(rows[rows["protocol"] == protocol], protocol)
+    protocol = next(iter(rows["protocol"].unique()), "validated")  # it is of images alone
+    return [*found, blur(assessments(root), data, protocol)]
+
+
+def by_cell(rows):
+    """Accuracies: a row per (size, seed), size being alpha, and a column per arm."""
+    wide = rows.groupby(["size", "seed", "source"])["accuracy"].mean().unstack("source")
+    return wide.reindex(columns=list(ARMS)).astype(float)
+
+
+def trends(rows, protocol):
+    """The two claims on the shape of the curves, from the means over seeds; decided where there are enough sizes."""
+    wide = rows.groupby(["source", "alpha"])["accuracy"].mean().unstack("alpha")
+    curves = [row.dropna() for _, row in wide.iterrows() if row.notna().sum() >= FIT_POINTS]
+    texts = ("All curves are logarithmic, with R^2 above 0.90", "Accuracy rises with the number of images")
+    if not curves:
+        evidence = f"fewer than {FIT_POINTS} sizes were run"
+        return [Claim(text, f"{PAPER}, section 4", protocol, statistics.OPEN, evidence) for text in texts]
+    fits = [log_fit(curve.index, curve)[2] for curve in curves]
+    rising = sum(bool(curve.is_monotonic_increasing) for curve in curves)
+    return [
+        Claim(
+            texts[0],
+            f"{PAPER}, section 4",
+            protocol,
+            HOLDS if min(fits) > 0.9 else FAILS,
+            f"R^2 from {min(fits):.3f} to {max(fits):.3f} in {len(fits)} curves over {wide.shape[1]} sizes.",
+        ),
+        Claim(
+            texts[1],
+            f"{PAPER}, section 4",
+            protocol,
+            HOLDS if rising == len(curves) else FAILS,
+            f"means over the seeds rise from size to size in {rising} of {len(curves)} curves.",
+        ),
+    ]
+
+
+def blur(made, data, protocol):
+    """Finding no. 1: the published distance of blurred images is 0.00 everywhere; a blur that is applied leaves one."""
+    text = "Blurred images lie at distance 0 from the real ones (BLUR 0.00, ROTBLUR equal to ROT)"
+    blurred = made[made["arm"] == "BLUR"]
+    source = f"{PAPER}, section 4, Table 1"
+    printed = numbers("neural_1", data)
+    zeros = (printed.loc[printed["arm"] == "BLUR", "value"] == 0).sum()
+    if not len(blurred):
+        return Claim(text, source, protocol, statistics.OPEN, NOT_RUN)
+    parts = [
+        f"{space}: {group['frechet'].min():.2f} to {group['frechet'].max():.2f} in {len(group)} sets"
+        for space, group in blurred.groupby("space")
+    ]
+    evidence = (
+        f"published 0.00 in {zeros} of {zeros} sizes of {DATASETS[data]}, where the blur was almost surely never "
+        f"applied; obtained {'; '.join(parts)}."
+    )
+    return Claim(text, source, protocol, FAILS if (blurred["frechet"] > 0).all() else HOLDS, evidence)
+
+
+def lead(frame):
+    """The page's first sentences: what each arm did beside AUGORIG, protocol by protocol."""
+    rows, sentences = of_grid(frame), []
+    for protocol in rows["protocol"].unique():
+        cells, parts = by_cell(rows[rows["protocol"] == protocol].assign(size=rows["alpha"])), []
+        for arm in ARMS:
+            gains = pd.Series(dtype=float) if arm == "AUGORIG" else 100 * Gap(arm, "AUGORIG").difference(cells)
+            if len(gains):
+                found = statistics.summary(gains)
+                parts.append(f"{arm} {found.mean:+.1f} points ({found.in_words()})")
+        if parts:
+            sentences.append(f"Accuracy beside each image twice (AUGORIG), {protocol} protocol: {'; '.join(parts)}.")
+    return sentences or ["No arm can be compared with AUGORIG yet."]
