@@ -155,7 +155,10 @@ def load_model(path):
 
     for package in PACKAGES:
         importlib.import_module(f"{package}.registered")
-    return _with_reason(path, lambda: keras.saving.load_model(path, compile=False, safe_mode=True))
+    model = _with_reason(path, lambda: keras.saving.load_model(path, compile=False, safe_mode=True))
+    if not model.weights:  # of an empty description some versions of Keras make an empty model
+        raise BadInput(f"{path}: its config.json describes no model")
+    return model
 
 
 def load_weights(model, path):
