@@ -110,7 +110,7 @@ class Combinator(keras.layers.Layer):
     def build(self, input_shape):
         def initial(shape, dtype=None):
             slopes = [[float(row in (1, 6))] for row in range(10)]  # a2 and a7 start as 1, the others as 0
-            return ops.cast(ops.broadcast_to(ops.array(slopes), shape), dtype)
+            return ops.cast(ops.array(slopes) * ops.ones(shape), dtype)  # a broadcast view cannot be trained in PyTorch
 
         self.a = self.add_weight(shape=(10, input_shape[-1]), initializer=initial, name="a")
 
