@@ -103,6 +103,8 @@ def check(parser, args):
         parser.error(f"--sampler {args.sampler}: needs -path, {words}")
     if copies and args.models != parser.get_default("models"):
         parser.error(f"-models: --sampler {args.sampler} copies images and takes no model")
+    if args.range != parser.get_default("range") and args.sampler not in (None, "uniform"):
+        parser.error("--range: goes with --sampler uniform")
     if copies and args.count:
         parser.error(f"--count: --sampler {args.sampler} writes one copy of each image; say with --images of how many")
     others = {"chain": ("labelled", "chain_length", "thin", "expectation")} if not chains else {}

@@ -41,7 +41,7 @@ def parse_args(argv=None):
     parser.add_argument(
         "--validation-fraction",
         type=cli.fraction,
-        help="per class, of the images that are not for the test: a third part (default: none)",
+        help="per class, of the images that are not for the test, to set apart in <out>/validation (default: none)",
     )
     parser.add_argument("--seed", type=cli.whole, default=42, help="of the split")
     parser.add_argument(

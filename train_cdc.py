@@ -34,7 +34,7 @@ def parse_args(argv=None):
     add(
         "--latent",
         "--latent-dim",
-        type=cli.positive,
+        type=cli.dimension,
         help="latent dimensions (default: 62, RGB 100)",
     )
     add(

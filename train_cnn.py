@@ -142,6 +142,8 @@ def check(parser, args):
         parser.error(f"--width {args.width:g}: leaves no filter, the smallest is {least:g}")
     if args.batch_size < models.TABLE[args.model].least_batch:
         parser.error(f"-b {args.batch_size}: batch norm needs at least 2 images per step")
+    if args.tensorboard and Path(args.tensorboard).is_file():
+        parser.error(f"--tensorboard {args.tensorboard}: a file, not a folder")
     for flag in ("validation_images", "validate_every"):
         if getattr(args, flag) and args.protocol != "validated":
             parser.error(f"--{flag.replace('_', '-')}: goes with --protocol validated")

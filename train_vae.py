@@ -62,7 +62,9 @@ def parse_args(argv=None):
     )
     parser.add_argument("--subset", metavar="FILE", help="use the images that this split.json or subset.json lists")
     parser.add_argument("--binarise", action="store_true", help="pixels above 0.5 become 1, the others 0")
-    parser.add_argument("--epochs", type=cli.positive, help="(default: the thesis' schedule, 200 to 350 by --images)")
+    parser.add_argument(
+        "--epochs", type=cli.positive, help="passes over the images (default: 200 to 350 by --images, as in the thesis)"
+    )
     parser.add_argument("--architecture", choices=("conv", "dense", "autoencoder"), default="conv", help="thesis 5.2")
     parser.add_argument(
         "--objective",

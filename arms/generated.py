@@ -37,6 +37,10 @@ def folders(args):
 def check(parser, args):
     if args.page_size and (not args.vae or args.injection == "all"):
         parser.error("--page-size: pages need -vae GEN and --injection pages")
+    if args.vae and Path(args.vae).resolve() == (Path(args.path) / "test").resolve():
+        parser.error("-vae: these are the test images; no training may see them")
+    if args.injection == "all" and not args.vae:
+        parser.error("--injection: goes with -vae GEN")
 
 
 def list_files(root, class_names, seed):

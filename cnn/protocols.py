@@ -190,11 +190,18 @@ def validated(arm, num_images, epochs=None, steps=None, *settings, evaluate_ever
         steps: optimiser steps in all; None takes 3,000, or those of the passes.
         *settings: the further arguments of `fair`: batch size, injection, page size.
         evaluate_every: epochs from one look at the validation part to the next.
+
+    Raises:
+        ValueError: there would be no look, or the steps do not divide into the epochs.
     """
     by_passes = epochs is not None and steps is None
     schedule = fair(arm, None if by_passes else epochs, steps or 3000, *settings)
     if by_passes:
         per_pass = math.ceil(num_images / schedule.batch_size)
         schedule = replace(schedule, epochs=epochs, steps_per_epoch=per_pass, last_steps=None, full_batches=False)
+    if evaluate_every > schedule.epochs:
+        raise ValueError(
+            f"--validate-every {evaluate_every}: the training has {schedule.epochs} epochs, none would be validated"
+        )
     remark = "weights of the best validation accuracy"
     return replace(schedule, protocol="validated", monitor="val_accuracy", remark=remark, evaluate_every=evaluate_every)

@@ -38,10 +38,12 @@ def add_arguments(parser):
 
 def devices(text):
     """Checks a `--devices` value."""
-    if not re.fullmatch(r"auto|cpu|gpu|[1-9]\d*|cpu:[1-9]\d*", text):
+    if not re.fullmatch(r"auto|cpu|gpu|[1-9]\d*|cpu:[1-9]\d?", text):
         from argparse import ArgumentTypeError
 
-        raise ArgumentTypeError(f"expected auto, cpu, gpu, a number above 0 or cpu:N, received {text!r}")
+        raise ArgumentTypeError(
+            f"expected auto, cpu, gpu, a number above 0 or cpu:N with N at most 99, received {text!r}"
+        )
     return text
 
 

@@ -33,6 +33,8 @@ class ArgumentParser(argparse.ArgumentParser):
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action):
+        if isinstance(action.default, list):
+            return f"{action.help} (default: {' '.join(map(str, action.default))})"
         return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
@@ -57,13 +59,14 @@ limit = number(int, lambda n: n > 0 or n == -1, "a whole number above 0, or -1 f
 fraction = number(float, lambda x: 0 < x < 1, "a number between 0 and 1")
 share = number(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
 dimension = number(int, lambda n: 0 < n <= 2**16, "a whole number from 1 to 65536")
-deviation = number(float, lambda x: 0 <= x < float("inf"), "a number of at least 0")
+side = number(int, lambda n: 0 < n <= 4096, "a whole number of pixels from 1 to 4096")
+deviation = number(float, lambda x: 0 <= x <= 1, "a number from 0 to 1")  # what Keras' GaussianNoise takes
 positive_float = number(float, lambda x: 0 < x < float("inf"), "a number above 0")
 
 
 def add_image_arguments(parser):
     """`--size` and `--color`: what to make of folders whose images differ."""
-    parser.add_argument("--size", nargs=2, type=positive, metavar=("H", "W"), help="scale every image to H x W pixels")
+    parser.add_argument("--size", nargs=2, type=side, metavar=("H", "W"), help="scale every image to H x W pixels")
     parser.add_argument("--color", choices=("grey", "rgb"), help="convert every image to grey or RGB")
 
 
@@ -184,4 +187,8 @@ def progress(iterable=None, **options):
     """A tqdm bar on standard error; where that is no terminal, a line every ten seconds at most."""
     options.setdefault("mininterval", 0.2 if sys.stderr.isatty() else 10)
     options.setdefault("dynamic_ncols", True)
+    if not sys.stderr.isatty():
+        options.setdefault(
+            "smoothing", 0
+        )  # the mean: of a few lines the first, slow step would be most of a moving one
     return Progress(iterable, **options)

@@ -66,7 +66,7 @@ def curves(path, history, pairs):
     Args:
         path: PNG to write.
         history: pandas DataFrame with a column `epoch`. Where a column has no number in an epoch, its line goes on to
-            the next one, with dots at the numbers.
+            the next one, with dots at the numbers; a single number is a dot too.
         pairs: (title, [column names]), one pair per panel. Columns that `history` lacks are left out.
     """
     figure = Figure(figsize=(5 * len(pairs), 3.5))
@@ -74,7 +74,7 @@ def curves(path, history, pairs):
         for color, column in zip(COLORS, columns, strict=False):
             if column in history:
                 seen = history[["epoch", column]].dropna()
-                marker = "." if len(seen) < len(history) else None
+                marker = "." if len(seen) < len(history) or len(seen) == 1 else None
                 axes.plot(seen["epoch"], seen[column], color=color, label=plain(column), linewidth=1, marker=marker)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -80,9 +80,9 @@ def warning(measured):
     low = {name: found for name, found in measured.items() if found["ratio"] is not None and found["ratio"] < COLLAPSED}
     if not low:
         return None
-    words = [f"{name} ({found['spread']:.1f} of {found['real_spread']:.1f})" for name, found in low.items()]
+    words = [f"{name} ({found['spread']:.1f}, {found['real_spread']:.1f})" for name, found in low.items()]
     more = f" and {len(words) - 10} more" if len(words) > 10 else ""
     return (
-        "a collapsed generator: its images hardly differ; spread in grey levels, of that of real images: "
-        f"class {', '.join(words[:10])}{more}"
+        "a collapsed generator: its images hardly differ; spread in grey levels of the generated and of the real "
+        f"images: class {', '.join(words[:10])}{more}"
     )

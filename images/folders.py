@@ -69,6 +69,8 @@ def list_paths(root, follow_links=False):
     """As `list_images`, but each path a string, which takes a fifth of the memory of a `Path`."""
     root = Path(root)
     if not root.is_dir():
+        if root.exists():
+            raise ValueError(f"{root}: a file, not a folder")
         raise ValueError(f"{root}: no such folder{_hint(root)}")
     files, passed, empty = {}, Counter(), []
     for name in sorted(_subfolders(root), key=natural_key):
@@ -213,5 +215,8 @@ def _hint_of_none(root):
     if root.name in PARTS and parent.is_dir() and _subfolders(parent):
         given = next((parent / part for part in PARTS if part != root.name and _has_classes(parent / part)), parent)
         given = given if _has_classes(given) else None
-        return (given and f"; prepare_data.py --folder {given} --out NEW makes it from the class folders there") or ""
+        fraction = " --validation-fraction 0.1" if root.name == "validation" else ""
+        return (
+            given and f"; prepare_data.py --folder {given} --out NEW{fraction} makes it from the class folders there"
+        ) or ""
     return f"; python prepare_data.py --dataset digits --out {parent if root.name in PARTS else root} makes some to try"

@@ -70,6 +70,8 @@ def from_npz(path):
             size = 0 if missing else sum(_unpacked_bytes(archive.zip, key) for key in wanted)
             found = {key: archive[key] for key in wanted} if not missing and size <= MOST_BYTES else {}
     except Exception as error:  # zipfile, zlib and NumPy each have errors of their own for a broken archive
+        if "pickle" in str(error):  # NumPy would have it loaded unsafely, whatever the file is
+            error = "no archive, or an array of Python objects in it"
         raise ValueError(f"{path}: not a readable .npz file ({error})") from None
     if missing:
         raise ValueError(f"{path}: no array {missing[0]!r} in it (there are {', '.join(sorted(names)) or 'none'})")

@@ -586,8 +586,8 @@ def test_a_folder_that_holds_something_else_is_never_written_into(tmp_path, digi
 
 POSITIVE, LIMIT, WHOLE = ("0", "-1", "1.5", "x"), ("0", "-2", "1.5", "x"), ("-1", "x", str(2**31))
 FRACTION, FLOAT = ("0", "1", "-0.5", "nan", "x"), ("0", "-1.5", "nan", "inf", "x")
-RUNTIME = {"--seed": WHOLE, "--devices": ("0", "-1", "cpu:0", "1.5", "tpu")}
-IMAGES = {"--size": ("0 12", "12 0", "-1 12", "12 x", "12"), "--color": ("blue",)}
+RUNTIME = {"--seed": WHOLE, "--devices": ("0", "-1", "cpu:0", "cpu:999999", "1.5", "tpu")}
+IMAGES = {"--size": ("0 12", "12 0", "-1 12", "12 x", "12", "100000 12"), "--color": ("blue",)}
 SCRIPTS = {
     "prepare_data": (prepare_data.main, ("--dataset", "digits")),
     "train_vae": (train_vae.main, ("--all",)),
@@ -619,6 +619,7 @@ WRONG = {
         "-b": POSITIVE,
         "--steps": POSITIVE,
         "--page-size": POSITIVE,
+        "--noise": ("-1", "1.5", "nan"),  # Keras takes no more than 1
         "--protocol": ("best",),
         "--injection": ("none",),
         "--precision": ("float16",),
@@ -656,6 +657,9 @@ def test_an_unknown_or_shortened_flag_is_named(refused, capsys, name, flag):
         (("--protocol", "published", "--steps", 30), "--steps"),
         (("--page-size", 10), "--page-size"),
         (("--page-size", 10, "-vae", "gen", "--injection", "all"), "--page-size"),
+        (("--injection", "all"), "--injection"),
+        (("-vae", "data/test"), "-vae"),
+        (("--tensorboard", __file__), f"--tensorboard {__file__}"),
         (("--augmenter", "graph"), "--augmenter graph"),
         (("--augmenter", "graph", "--bad"), "--augmenter graph"),
     ],

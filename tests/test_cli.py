@@ -244,7 +244,8 @@ def test_help_names_every_flag_and_default(name, script, monkeypatch):
         (entry,) = (f"-{entry} " for entry in entries if f"-{entry} ".replace(",", " ").startswith(f"{first} "))
         assert all(flag in entry for flag in others)
         if action.default not in (None, False, argparse.SUPPRESS):
-            assert f"(default: {action.default})" in entry
+            default = " ".join(action.default) if isinstance(action.default, list) else action.default
+            assert f"(default: {default})" in entry
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -285,3 +286,9 @@ def test_progress_in_a_log_file_comes_every_ten_seconds_at_most(monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
     with cli.progress(total=5) as bar:
         assert bar.mininterval == 10
+
+
+def test_help_shows_a_default_list_as_it_is_typed():
+    parser = cli.ArgumentParser("Does it.")
+    parser.add_argument("--folders", nargs="+", default=["models", "more"], help="folders of models")
+    assert "folders of models (default: models more)" in " ".join(parser.format_help().split())

@@ -48,6 +48,6 @@ def test_a_line_names_the_classes_below_the_limit():
         "cow": diversity.compare(measure(images([7, 7], [7, 7])), None),
     }
     line = diversity.warning(measured)
-    assert line.endswith("class cat (1.4 of 10.0), rat (0.0 of 20.0)")
+    assert line.endswith("class cat (1.4, 10.0), rat (0.0, 20.0)")
     assert "collapsed" in line
     assert diversity.warning({"dog": measured["dog"]}) is None

@@ -136,7 +136,7 @@ def test_a_missing_root_is_refused(tmp_path):
 
 
 def test_a_root_that_is_a_file_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"a\.png: no such folder"):
+    with pytest.raises(ValueError, match=r"a\.png: a file, not a folder"):
         folders.list_images(write(tmp_path / "a.png", grey()))
 
 
@@ -204,6 +204,12 @@ def test_two_unicode_forms_of_a_name_are_one_class(tmp_path):
         (("data/train/cat/a.png", "data/test/cat/a.png"), "data", "split already: .*data/(train|test) holds class"),
         (("data/train/cat/a.png",), "data/test", "prepare_data.py --folder .*data/train --out NEW makes"),
         (("data/cat/a.png",), "data/train", "prepare_data.py --folder .*data --out NEW makes"),
+        (
+            ("data/train/cat/a.png",),
+            "data/validation",
+            "--folder .*data/train --out NEW --validation-fraction 0.1 makes",
+        ),
+        (("data",), "data", "data: a file, not a folder$"),
         (("data/a.png",), "data", "its images lie loose"),
     ],
 )

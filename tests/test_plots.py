@@ -4,6 +4,7 @@ import os
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from common import plots
@@ -33,3 +34,12 @@ def test_a_name_that_is_not_utf_8_is_drawn_with_a_question_mark(tmp_path):
     plots.latent_space(tmp_path / "latent.png", np.zeros((2, 2)), np.array([0, 1]), [name, "b"], name)
     plots.confusion(tmp_path / "confusion.png", np.eye(2), [name, "b"], "title")
     assert (tmp_path / "latent.png").stat().st_size > 0
+
+
+def test_a_curve_of_one_epoch_is_a_dot(tmp_path):
+    def colored(values):
+        plots.curves(tmp_path / "curves.png", pd.DataFrame({"epoch": [1], "loss": values}), [("title", ["loss"])])
+        image = cv2.imread(str(tmp_path / "curves.png")).astype(int)
+        return np.count_nonzero(np.ptp(image, axis=2) > 100)
+
+    assert colored([0.5]) > colored([np.nan]) + 10  # without the dot both have the legend's line alone

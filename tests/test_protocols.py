@@ -45,6 +45,13 @@ def test_validated_keeps_the_best_validation_accuracy_of_equal_steps_or_of_passe
     assert passes.steps() == 600
 
 
+@pytest.mark.parametrize("asked", [{"steps": 610}, {"epochs": 12, "steps": 600}, {"epochs": 12}])
+def test_a_validated_training_is_validated_at_least_once(asked):
+    assert validated("CNN", 70, **asked, evaluate_every=12).evaluate_every == 12
+    with pytest.raises(ValueError, match=r"--validate-every 14: the training has 1[23] epochs"):
+        validated("CNN", 70, **asked, evaluate_every=14)
+
+
 def test_a_run_is_told_from_another_by_what_decides_it_not_by_prose():
     schedule = published("AUG+VAE", 50, 25_000)
     assert schedule.remark

@@ -229,7 +229,7 @@ def refused(monkeypatch, tmp_path, capsys):
         (["-chain", "x", "-vae", "y"], "-chain: takes the place of -vae"),
         (["--model", "fc1", "-b", 1], "-b 1: batch norm needs at least 2"),
         (["--model", "fc3"], "argument --model"),
-        (["--noise", "-1"], "argument --noise: expected a number of at least 0"),
+        (["--noise", "-1"], "argument --noise: expected a number from 0 to 1"),
         (["--noise", "inf"], "argument --noise"),
         (["-chain", "x", "--labels", "m"], "argument --labels"),
         (["-chain", "x", "--chain-length", 0], "argument --chain-length"),

@@ -144,6 +144,7 @@ def test_all_images_or_those_of_a_list_are_copied(digits, tmp_path):
         ),
         (["--sampler", "blur", "-path", "d", "--thin", "2"], "--thin: goes with --sampler chain"),
         (["--sampler", "chain", "-path", "d", "--images", "2"], "--images: goes with --sampler rotate, blur"),
+        (["--sampler", "copy", "-path", "d", "--range", "2"], "--range: goes with --sampler uniform"),
         (["--subset", "x"], "--subset: goes with --sampler rotate, blur"),
         (["-path", "x"], "--path: goes with --sampler chain, or of copies"),
     ],
