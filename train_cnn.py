@@ -331,6 +331,7 @@ def default_out(args):
         args.model if args.model not in ("thesis", "ladder") else None,
         f"width{args.width:g}" if args.width != 1 else None,
         arms.chain.variant(args) if args.chain else None,
+        arms.replacement.variant(args) if args.cglo else None,
         None if args.bad is None else f"bad{args.bad or ''}",
         args.select and f"by-{args.select}",
         "graph" if args.augmenter == "graph" else None,
@@ -349,8 +350,8 @@ def main(argv=None):
     class_names = list(files.train)
     schedule = plan(args, files)
     parts = read_parts(args, files)
-    source, shape = Path(args.path) / "train", parts["train"].images.shape[1:]
-    joined = arms.read(args, Reading(source, shape, schedule, files.generated))
+    train, source = parts["train"].images, Path(args.path) / "train"
+    joined = arms.read(args, Reading(source, train.shape[1:], schedule, files.generated, files.train, train))
     settings = settings_of(args, schedule, joined)
     data = {name: part.fingerprint() for name, part in parts.items()}
     for arm in joined:

@@ -14,12 +14,16 @@ class Reading(NamedTuple):
         image_shape: `(height, width, channels)` of the training images.
         schedule: the `protocols.Schedule` of the training.
         generated: paths of generated images in the order in which pages take them, and the places of their classes.
+        files: {class: paths} of the training images.
+        images: their album, class after class.
     """
 
     source: Any
     image_shape: tuple
     schedule: Any
     generated: tuple
+    files: dict
+    images: Any
 
 
 class Training(NamedTuple):

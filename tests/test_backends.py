@@ -83,6 +83,13 @@ def test_chains_join_and_write_images(run, root, rbm):
     assert len(list((root / "states" / "0").glob("*.png"))) == 5
 
 
+def test_a_cglo_is_trained_and_replaces_images(run, root):
+    run("train_cglo.py", "--images", 4, "--epochs", 2, "--latent", 6, "--preset", "released", "--out", "cglo")
+    assert len((root / "cglo" / "losses.csv").read_text().splitlines()) == 3
+    run("train_cnn.py", *TINY, "-cglo", "cglo", "--out", "replaced")
+    assert result(root / "replaced")["cglo"]["of"] == 16
+
+
 def test_the_ladder_network_learns_from_unlabelled_images(run, root):
     run("train_cnn.py", *TINY, "--model", "ladder", "--unlabelled", "data/train", "--out", "ladder")
     assert result(root / "ladder")["unlabelled"] == 24
