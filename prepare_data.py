@@ -46,7 +46,7 @@ def parse_args(argv=None):
     parser.add_argument(
         "--rest-to-test",
         action="store_true",
-        help="what --limit-train leaves of the training images joins the test part",
+        help="training images beyond --limit-train join the test part",
     )
     parser.add_argument("--seed", type=cli.whole, default=42, help="of the split")
     parser.add_argument(
@@ -59,9 +59,7 @@ def parse_args(argv=None):
     parser.add_argument("--follow-links", action="store_true", help="read what links in --folder lead to outside it")
     args = parser.parse_args(argv)
     if args.rest_to_test and (args.folder or args.limit_train < 0):
-        parser.error(
-            "--rest-to-test: goes with --limit-train, and with --dataset or --source; --folder has --test-fraction"
-        )
+        parser.error("--rest-to-test: goes with --limit-train and arrays; --folder has --test-fraction")
     if not args.folder:
         for flag in ("levels", "skip_unreadable", "follow_links"):
             if getattr(args, flag):
@@ -113,10 +111,8 @@ def array_images(args, dataset, limits):
         chosen += [("test", name, row, "train") for name, places in rest.items() for row in places]
     images = ((dataset.x_test if origin == "test" else dataset.x_train)[row] for _, _, row, origin in chosen)
     images = enumerate(image if image.ndim == 3 else image[..., None] for image in images)
-    prefixes = {("test", "train"): "train-"}
-    return [
-        (part, name, f"{prefixes.get((part, origin), '')}example{row}") for part, name, row, origin in chosen
-    ], images
+    names = [(part, name, f"{'' if origin == part else 'train-'}example{row}") for part, name, row, origin in chosen]
+    return names, images
 
 
 def folder_images(args, limits):

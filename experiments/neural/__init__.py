@@ -46,13 +46,13 @@ def add_arguments(parser, passed):
         nargs="+",
         choices=arms,
         default=list(arms),
-        help=f"columns of Table 2; {TWICE}: ORIG, twice the passes",
+        help=f"columns of Table 2; {TWICE}: twice the passes",
     )
     parser.add_argument(
         "--validation-fraction",
         type=cli.fraction,
         default=0.2917,
-        help="of the training images, set apart to pick weights (published: 17,500 of 60,000 of MNIST, 0.15 of CIFAR-10)",
+        help="of the training images, set apart to pick weights (published: 0.2917 of MNIST, 0.15 of CIFAR-10)",
     )
     passed.add_argument("--width", type=cli.positive_float, default=1.0, help="train_cnn.py")
     passed.add_argument("--validation-images", type=cli.positive, default=1000, help="train_cnn.py (published: all)")

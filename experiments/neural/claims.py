@@ -137,7 +137,8 @@ def ranking(made, rows, data, protocol):
     interval = f"95 % interval {tau.low:.2f} to {tau.high:.2f}" if len(found) > 1 else "no interval"
     evidence = (
         f"Kendall's tau of distance (classifier space) and accuracy over the arms with added images: {tau.mean:.2f} "
-        f"({interval}, n = {len(found)} sizes and seeds); published, Inception: {published:.2f}; -1 would be a perfect ranking."
+        f"({interval}, n = {len(found)} sizes and seeds); published, Inception: {published:.2f}; "
+        "-1 would be a perfect ranking."
     )
     if len(found) < 2 or tau.low <= -0.5 <= tau.high:
         return Claim(text, f"{PAPER}, section 5", protocol, statistics.OPEN, evidence)

@@ -73,8 +73,8 @@ def updates(rows):
         values = {arm: tables.as_text(100 * group.loc[group["source"] == arm, "accuracy"], digits=2) for arm in arms}
         wide.append({"protocol": protocol, "alpha": alpha, **values})
     note = (
-        f"{tables.NOTE} {TWICE}: twice the passes of ORIG, which are as many optimiser steps as AUGORIG's. Under `fair` "
-        "all arms take the same steps."
+        f"{tables.NOTE} {TWICE}: twice the passes of ORIG, which are as many optimiser steps as AUGORIG's. Under "
+        "`fair` all arms take the same steps."
     )
     title, source = "Test accuracy in percent of copies, beside as many updates without them", f"{PAPER}, Table 2"
     return Table("neural-updates", title, source, pd.DataFrame(wide), note, list(rows["command"]))
