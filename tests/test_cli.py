@@ -253,7 +253,7 @@ def test_help_names_every_flag_and_default(name, script, monkeypatch):
         (entry,) = (f"-{entry} " for entry in entries if f"-{entry} ".replace(",", " ").startswith(f"{first} "))
         assert all(flag in entry for flag in others)
         if action.default not in (None, False, argparse.SUPPRESS):
-            default = " ".join(action.default) if isinstance(action.default, list) else action.default
+            default = " ".join(map(str, action.default)) if isinstance(action.default, list) else action.default
             assert f"(default: {default})" in entry
 
 
