@@ -350,7 +350,7 @@ def main(argv=None):
     schedule = plan(args, files)
     parts = read_parts(args, files)
     source, shape = Path(args.path) / "train", parts["train"].images.shape[1:]
-    joined = arms.read(args, Reading(source, shape, schedule, files.generated))
+    joined = arms.read(args, Reading(source, shape, schedule, files.generated, tuple(class_names)))
     settings = settings_of(args, schedule, joined)
     data = {name: part.fingerprint() for name, part in parts.items()}
     for arm in joined:

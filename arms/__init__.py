@@ -13,9 +13,9 @@ A module has
 To add one: write the module and name it in `MODULES`, in the order in which arms join.
 """
 
-from arms import chain, generated, mixup, unlabelled
+from arms import chain, deformation, generated, mixup, unlabelled
 
-MODULES = (generated, chain, unlabelled, mixup)
+MODULES = (generated, deformation, chain, unlabelled, mixup)
 
 
 def add_arguments(parser):

@@ -14,12 +14,14 @@ class Reading(NamedTuple):
         image_shape: `(height, width, channels)` of the training images.
         schedule: the `protocols.Schedule` of the training.
         generated: paths of generated images in the order in which pages take them, and the places of their classes.
+        class_names: of the training images.
     """
 
     source: Any
     image_shape: tuple
     schedule: Any
     generated: tuple
+    class_names: tuple = ()
 
 
 class Training(NamedTuple):
