@@ -351,7 +351,8 @@ def main(argv=None):
     schedule = plan(args, files)
     parts = read_parts(args, files)
     train, source = parts["train"].images, Path(args.path) / "train"
-    joined = arms.read(args, Reading(source, train.shape[1:], schedule, files.generated, files.train, train))
+    known = tuple(class_names), files.train, train
+    joined = arms.read(args, Reading(source, train.shape[1:], schedule, files.generated, *known))
     settings = settings_of(args, schedule, joined)
     data = {name: part.fingerprint() for name, part in parts.items()}
     for arm in joined:

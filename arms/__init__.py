@@ -13,9 +13,9 @@ A module has
 To add one: write the module and name it in `MODULES`, in the order in which arms join.
 """
 
-from arms import chain, generated, mixup, replacement, unlabelled
+from arms import chain, deformation, generated, mixup, replacement, unlabelled
 
-MODULES = (generated, chain, unlabelled, replacement, mixup)
+MODULES = (generated, deformation, chain, unlabelled, replacement, mixup)
 
 
 def add_arguments(parser):

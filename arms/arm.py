@@ -14,6 +14,7 @@ class Reading(NamedTuple):
         image_shape: `(height, width, channels)` of the training images.
         schedule: the `protocols.Schedule` of the training.
         generated: paths of generated images in the order in which pages take them, and the places of their classes.
+        class_names: of the training images.
         files: {class: paths} of the training images.
         images: their album, class after class.
     """
@@ -22,8 +23,9 @@ class Reading(NamedTuple):
     image_shape: tuple
     schedule: Any
     generated: tuple
-    files: dict
-    images: Any
+    class_names: tuple = ()
+    files: dict | None = None
+    images: Any = None
 
 
 class Training(NamedTuple):

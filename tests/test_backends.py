@@ -95,6 +95,14 @@ def test_the_ladder_network_learns_from_unlabelled_images(run, root):
     assert result(root / "ladder")["unlabelled"] == 24
 
 
+def test_deformations_are_learned_join_and_write_images(run, root):
+    run("train_deformation.py", "--images", 3, "--pairs", 2, "--out", "deform")
+    run("generate.py", "-models", "deform", "-out", "deformed", "--count", 4)
+    assert [len(list((root / "deformed" / name).glob("*.png"))) for name in "012"] == [4] * 3
+    run("train_cnn.py", *TINY, "-deform", "deform", "--out", "deforming")
+    assert (result(root / "deforming")["arm"], result(root / "deforming")["steps"]) == ("DEFORM", 4)
+
+
 def test_several_devices_share_a_training_and_its_evaluation(backend, run, root):
     if backend == "torch":
         pytest.skip("with PyTorch one training uses one device")

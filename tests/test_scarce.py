@@ -164,7 +164,7 @@ def test_published_keeps_the_epoch_of_lowest_test_error_after_equal_steps(data, 
 def test_unlabelled_images_are_a_flat_folder_or_n_a_class_whatever_their_class(data, flat):
     def count(*flags):
         args = train_cnn.parse_args(argv_of("-path", data, "--model", "ladder", "--unlabelled", *flags))
-        return len(arms.unlabelled.read(args, Reading("train", (12, 12, 1), None, ([], []), {}, None)).images)
+        return len(arms.unlabelled.read(args, Reading("train", (12, 12, 1), None, ([], []))).images)
 
     assert [count(flat), count(flat, "--unlabelled-images", 5)] == [24, 5]
     assert count(data / "train", "--unlabelled-images", 3) == 9
