@@ -37,7 +37,7 @@ def parse_args(argv=None):
     parser.add_argument("--out", default="runs/gpu", help="folder to write into")
     parser.add_argument("--precision", choices=backend.PRECISIONS, default="mixed_bfloat16", help="of the CNN")
     parser.add_argument("--side", type=cli.positive, default=8192, help="of the matrices whose products are the peak")
-    parser.add_argument("--steps", type=cli.positive, default=300, help="of each training that is timed")
+    parser.add_argument("--timed-steps", type=cli.positive, default=300, help="of each training that is timed")
     parser.add_argument("--measure-only", action="store_true", help="run no grid")
     return parser.parse_known_args(argv)
 
@@ -167,7 +167,7 @@ def main(argv=None):
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "benchmark.json").exists():
-        runs.write_json(out / "benchmark.json", measure(args.precision, args.side, args.steps))
+        runs.write_json(out / "benchmark.json", measure(args.precision, args.side, args.timed_steps))
     found = runs.read_json(out / "benchmark.json")
     for dtype, rate in found["peak"].items():
         print(f"{found['device']}: peak {dtype} {rate / 1e12:.3g} TFLOP/s")

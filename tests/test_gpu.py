@@ -53,7 +53,7 @@ def test_ten_vaes_side_by_side_are_ten_one_after_another():
 @pytest.mark.slow
 @needs_jax
 def test_the_script_measures_and_goes_on_with_the_grid(tmp_path):
-    line = [str(ROOT / "benchmarks/gpu.sh"), "--side", "64", "--steps", "10", "--precision", "float32"]
+    line = [str(ROOT / "benchmarks/gpu.sh"), "--side", "64", "--timed-steps", "10", "--precision", "float32"]
     line += [
         "--out",
         str(tmp_path / "gpu"),
