@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from common import backend
+
 
 class Reading(NamedTuple):
     """What is known when an arm reads what it needs.
@@ -49,11 +51,12 @@ class Arm:
         settings, data: dicts that it adds to the settings and to the fingerprints of the run folder.
         in_step: whether its batches depend on the weights that the step before left, and cannot be fetched ahead.
         one_device: whether it works with one device only.
+        loss: the name of a loss of `cnn.losses` that its batches need, or None: the training's own.
         pages: album and labels of images that are shuffled into every epoch with the real ones, or None.
     """
 
     in_step = one_device = False
-    pages = None
+    loss = pages = None
 
     def __init__(self, settings=None, data=None):
         self.settings, self.data = settings or {}, data or {}
@@ -69,3 +72,35 @@ class Arm:
     def facts(self):
         """Gives what it adds to result.json after the training, a dict."""
         return {}
+
+
+def is_mixed(args, name):
+    """Whether `--mix` names an arm."""
+    return name in (args.mix or ())
+
+
+class Mixed(Arm):
+    """Maps every batch by a function: an arm of `--mix`.
+
+    Args:
+        name: of `--mix`; it decides the random numbers, together with the run's seed.
+        seed: the run's seed.
+        settings: dict that it adds to the settings of the run folder.
+    """
+
+    def __init__(self, name, seed, settings):
+        super().__init__(settings)
+        self.name, self.seed = name, seed
+
+    def join(self, batches, training):
+        rng = np.random.default_rng(backend.derive_seed(self.seed, self.name))
+        self.prepare(training)
+        for images, labels in batches:
+            yield self.mix(images, labels, rng)
+
+    def prepare(self, training):
+        """Looks at the training before the first batch."""
+
+    def mix(self, images, labels, rng):
+        """Maps float32 images `(batch, height, width, channels)` and labels `(batch, num_classes)` to such a pair."""
+        raise NotImplementedError

@@ -32,6 +32,8 @@ def check(parser, args):
         parser.error("--model ladder: needs --unlabelled FOLDER")
     if args.model == "ladder" and (args.chain or args.vae or args.aug):
         parser.error("--model ladder: takes no -chain, -vae or --aug; it learns from the images of --unlabelled")
+    if args.model == "ladder" and args.mix and "mixup" not in args.mix:
+        parser.error(f"--model ladder: takes no --mix {' '.join(args.mix)}; its batches are labelled and unlabelled")
 
 
 def read(args, reading):
