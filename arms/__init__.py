@@ -14,9 +14,9 @@ To add one: write the module and name it in `MODULES`, in the order in which arm
 that word of `--mix`.
 """
 
-from arms import autoaugment, chain, cutmix, cutout, erasing, generated, mixup, unlabelled
+from arms import autoaugment, chain, cutmix, cutout, erasing, generated, mixmatch, mixup, unlabelled
 
-MODULES = (generated, chain, unlabelled, autoaugment, cutout, erasing, mixup, cutmix)
+MODULES = (generated, chain, unlabelled, autoaugment, cutout, erasing, mixup, cutmix, mixmatch)
 
 
 def add_arguments(parser):
