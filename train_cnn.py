@@ -309,6 +309,11 @@ def with_reason(args, make):
         raise BadInput(f"--weights {args.weights}: not weights of ResNet-50 without top ({reason})") from None
 
 
+def loss_of(args, joined):
+    """The name of the loss: that of an arm that needs one of its own, else that of --loss."""
+    return next((arm.loss for arm in joined if arm.loss), args.loss)
+
+
 def make_augmentation(args, images):
     """Classic augmentation outside the graph, or None."""
     if not args.aug or args.augmenter == "graph":
@@ -342,11 +347,11 @@ def fit(args, schedule, parts, joined, num_classes):
         network, model = build(args, train.images, num_classes)
         if args.loss != "ce":
             objectives.give_logits(network)
-        loss = next((arm.loss for arm in joined if arm.loss), args.loss)
+        loss = loss_of(args, joined)
         at_once = 1 if in_step else schedule.steps_per_epoch
         training.compile_classifier(model, at_once, recipe, loss, schedule.steps())
     if any(arm.one_device for arm in joined):
-        backend.check_one_device(model, f"--devices {args.devices}: with -chain or --model ladder")
+        backend.check_one_device(model, f"--devices {args.devices}: with -chain, --mix mixmatch or --model ladder")
     for arm in joined:
         batches = arm.join(batches, Training(model, train.images, labels, args.seed, augment))
     callbacks = [callback for arm in joined for callback in arm.callbacks()]
@@ -464,7 +469,7 @@ def main(argv=None):
         }
         network.save(folder / "model.keras")
         selection.save_list(folder / "subset.json", subset=files.train)
-        save_result(folder, result, report, history, args.loss)
+        save_result(folder, result, report, history, loss_of(args, joined))
     show(result, report, out)
 
 
