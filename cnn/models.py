@@ -44,6 +44,22 @@ TABLE = {
     "vgg": Classifier("VGG-Net", "cnn.vgg:build", "neural", noise=0.0, least_batch=1, least_width=1 / 64),
     "ladder": Classifier("ladder network", "cnn.ladder:build", recipe=recipes.LADDER, seconds=0.0004),
 }
+# Fitted in one go, without optimiser steps: `place` names a function of (images, labels, num_classes, weights).
+FITTED = {
+    "neighbours": Classifier("nearest neighbour on pixels", "cnn.fitted:fit_neighbours", least_batch=1),
+    "imagenet": Classifier("logistic regression on frozen ImageNet features", "cnn.fitted:fit_imagenet", least_batch=1),
+}
+
+
+def find(name):
+    """The line of a classifier, trained or fitted."""
+    return TABLE[name] if name in TABLE else FITTED[name]
+
+
+def fit(name, images, labels, num_classes, weights=None):
+    """Fits a classifier of `FITTED`; arguments as of `cnn.fitted.fit_imagenet`. Returns a Keras model."""
+    module, function = FITTED[name].place.split(":")
+    return getattr(importlib.import_module(module), function)(images, labels, num_classes, weights)
 
 
 def build(name, image_shape, num_classes, noise=None, width=1.0):
