@@ -49,6 +49,11 @@ def parse_args(argv=None):
         metavar="SHARE",
         help="of a --folder with train/ and test/ in it: this share of each class's training images, all test images",
     )
+    parser.add_argument(
+        "--rest-to-test",
+        action="store_true",
+        help="training images beyond --limit-train join the test part",
+    )
     parser.add_argument("--seed", type=cli.whole, default=42, help="of the split")
     parser.add_argument(
         "--levels",
@@ -59,6 +64,8 @@ def parse_args(argv=None):
     parser.add_argument("--skip-unreadable", action="store_true", help="pass over damaged files of --folder")
     parser.add_argument("--follow-links", action="store_true", help="read what links in --folder lead to outside it")
     args = parser.parse_args(argv)
+    if args.rest_to_test and (args.folder or args.limit_train < 0):
+        parser.error("--rest-to-test: goes with --limit-train and arrays; --folder has --test-fraction")
     if not args.folder:
         for flag in ("draw", "levels", "skip_unreadable", "follow_links"):
             if getattr(args, flag):
@@ -83,7 +90,8 @@ def load_arrays(args):
 def array_images(args, dataset, limits):
     """What to write of arrays: a list of (part, class name, file name), and as `reading.Reader` gives them the images.
 
-    Files are named after their place in the original.
+    Files are named after their place in the original; with `--rest-to-test`, those of the test part that were training
+    images begin with `train`.
     """
     class_names = [sources.folder_name(name) for name in dataset.class_names]
     if len(set(map(folders.one_form, class_names))) < len(class_names):
@@ -101,14 +109,18 @@ def array_images(args, dataset, limits):
         for name, chosen in rows.pop("both").items():
             rows["train"][name], rows["validation"][name] = hold_out(args, chosen, f"class {name!r}")
     chosen = [
-        (part, name, row)
+        (part, name, row, part)
         for part, files in rows.items()
         for name, places in files.items()
         for row in np.sort(places)[: limit(limits, part)]
     ]
-    images = ((dataset.x_test if part == "test" else dataset.x_train)[row] for part, _, row in chosen)
+    if args.rest_to_test:
+        rest = {name: np.sort(places)[limit(limits, "train") :] for name, places in rows["train"].items()}
+        chosen += [("test", name, row, "train") for name, places in rest.items() for row in places]
+    images = ((dataset.x_test if origin == "test" else dataset.x_train)[row] for _, _, row, origin in chosen)
     images = enumerate(image if image.ndim == 3 else image[..., None] for image in images)
-    return [(part, name, f"example{row}") for part, name, row in chosen], images
+    names = [(part, name, f"{'' if origin == part else 'train-'}example{row}") for part, name, row, origin in chosen]
+    return names, images
 
 
 def folder_images(args, limits):

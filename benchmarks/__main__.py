@@ -12,7 +12,7 @@ import sys
 from benchmarks.measure import Line, printed
 from common import cli, runs
 
-SUBJECTS = "stage_one vae_training classifier augmentation gibbs memory growth precision grid".split()
+SUBJECTS = "stage_one vae_training conditional classifier augmentation gibbs memory growth precision grid".split()
 
 
 def main(argv=None):

@@ -13,7 +13,7 @@ import train_cdc
 import train_cnn
 from experiments import neural, study
 from experiments.neural import claims, published, tables
-from experiments.neural.grid import ARMS, Grid
+from experiments.neural.grid import ARMS, TWICE, Grid
 
 DIGITS = {str(digit): 150 for digit in range(10)}
 MNIST = dict.fromkeys(DIGITS, 5421)
@@ -28,10 +28,10 @@ def flag(cell, name):
     return cell.flags[cell.flags.index(name) + 1]
 
 
-def test_one_size_and_seed_is_seven_arms():
+def test_one_size_and_seed_is_seven_arms_and_a_control():
     cells = cells_of("--alpha", "1", "--seeds", "1")
     assert [key for key in cells if key.startswith("classifiers/")] == [
-        f"classifiers/validated-{arm.lower()}-42-seed42" for arm in ARMS
+        f"classifiers/validated-{arm.lower()}-42-seed42" for arm in (*ARMS, TWICE)
     ]
     assert sum(key.startswith("gen/") for key in cells) == 6
     assert sum(key.startswith("assess/") for key in cells) == 5
@@ -43,6 +43,8 @@ def test_one_size_and_seed_is_seven_arms():
     assert "--steps" not in gan.flags
     assert gan.facts == {"source": "CDCGAN", "alpha": 1}
     assert "-vae" not in cells["classifiers/validated-orig-42-seed42"].flags
+    twice = cells["classifiers/validated-orig-2x-42-seed42"]
+    assert ("-vae" in twice.flags, flag(twice, "-e")) == (False, 400)
     assert cells["assess/rot-42-seed42"].needs == ("data", "gen/rot-42-seed42", "pool/vgg")
     assert flag(cells["gen/cdcvae-42-seed42"], "--count") == 42
 
@@ -53,6 +55,7 @@ def test_the_fair_protocol_takes_the_steps_of_augorig_in_every_arm():
         flag(cell, "--steps") for key, cell in cells.items() if key.startswith("classifiers/")
     }  # 840 images are 27 steps of 32, 200 times
     assert steps == {5400}
+    assert "classifiers/fair-orig-2x-42-seed42" not in cells
     assert "-e" not in cells["classifiers/fair-orig-42-seed42"].flags
 
 
@@ -65,7 +68,7 @@ def test_every_command_line_parses(flags):
 
 
 def test_more_images_than_there_are_are_refused():
-    with pytest.raises(ValueError, match=r"--alpha 100: 4250 training images per class, but class 0 has 3848"):
+    with pytest.raises(ValueError, match=r"--alpha 100: 4250 training images per class, but class 0 has 3839"):
         cells_of("--alpha", "1", "100")
 
 
@@ -120,6 +123,54 @@ def test_a_blur_that_leaves_a_distance_refutes_the_published_zero():
     assert "pixels: 9.50 to 10.25 in 2 sets" in found.evidence
     assert claims.blur(made.iloc[:0], "mnist", "fair").verdict == "not decided"
     assert claims.blur(made.assign(frechet=0.0), "mnist", "fair").verdict == "holds"
+
+
+def made(space="classifier", **arms):
+    """Distances as `tables.assessments` gives them: per arm a list, one per alpha 1, 2, 5."""
+    return pd.DataFrame(
+        [
+            {"arm": arm, "alpha": alpha, "seed": 42, "space": space, "frechet": value, "kid": 0.0, "command": ""}
+            for arm, values in arms.items()
+            for alpha, value in zip((1, 2, 5), values, strict=True)
+        ]
+    )
+
+
+def test_a_distance_ranks_accuracies_or_does_not():
+    near = made(BLUR=[1, 1, 1], ROT=[2, 2, 2], CDCVAE=[3, 3, 3])
+    ranked = scores(BLUR=[0.9, 0.9, 0.9], ROT=[0.8, 0.8, 0.8], CDCVAE=[0.7, 0.7, 0.7])
+    claim = claims.ranking(near, ranked, "mnist", "fair")
+    assert (claim.verdict, "-1.00 (95 % interval -1.00 to -1.00, n = 3" in claim.evidence) == ("does not hold", True)
+    # The pairs of arms: BLUR and ROT in order, BLUR and CDCVAE not, ROT and CDCVAE not; tau is (2 - 1) / 3.
+    turned = scores(BLUR=[0.8, 0.8, 0.8], ROT=[0.7, 0.7, 0.7], CDCVAE=[0.95, 0.95, 0.95])
+    assert claims.ranking(near, turned, "mnist", "fair").verdict == "holds"
+    rows = near.merge(turned.rename(columns={"source": "arm"}), on=["alpha", "arm", "seed"])
+    assert claims.taus(rows, ["alpha"], "frechet", "accuracy").tolist() == pytest.approx([1 / 3] * 3)
+    one = claims.ranking(near.query("alpha == 1"), ranked, "mnist", "fair")
+    assert (one.verdict, "no interval" in one.evidence) == ("not decided", True)
+    two_arms = claims.ranking(near.query("arm != 'ROT'"), ranked, "mnist", "fair")
+    assert (two_arms.verdict, two_arms.evidence) == ("not decided", "not run")
+    assert claims.ranking(made(space="pixels", ROT=[1, 2, 3]), ranked, "mnist", "fair").evidence == "not run"
+
+
+def test_generated_images_come_nearer_or_do_not():
+    vae, gan = claims.nearing(made(CDCVAE=[9, 5, 4], CDCGAN=[9, 5, 6]), "mnist", "fair")
+    assert (vae.verdict, gan.verdict) == ("holds", "does not hold")
+    assert "9.0 at 1 %, 5.0 at 2 %, 4.0 at 5 %" in vae.evidence
+    (gan,) = claims.nearing(made(CDCGAN=[9, 5, 4]).query("alpha < 5"), "cifar10", "fair")
+    assert gan.verdict == "not decided"
+
+
+def test_copies_stand_beside_as_many_updates():
+    rows = scores(ORIG=[0.5, 0.6, 0.7], **{TWICE: [0.55, 0.6, 0.7]}, ROT=[0, 0, 0])
+    table = tables.updates(rows.assign(command="python train_cnn.py"))
+    assert table.frame.to_dict("records")[0] == {
+        "protocol": "validated",
+        "alpha": 1,
+        "ORIG": "50.00 (1)",
+        "ORIG-2x": "55.00 (1)",
+        "AUGORIG": "",
+    }
 
 
 @pytest.mark.slow

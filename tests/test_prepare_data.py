@@ -146,6 +146,30 @@ def test_limits_take_the_first_images_of_each_class(tmp_path):
     }
 
 
+def test_the_rest_of_the_training_images_joins_the_test_part(tmp_path):
+    x_train, x_test = save_npz(tmp_path / "set.npz", ((0, 1) * 5, (0, 1, 1)))
+    flags = ("--limit-train", 2, "--validation-fraction", 0.3, "--rest-to-test")
+    main("--source", tmp_path / "set.npz", "--out", tmp_path / "out", *flags)
+    files = {part: sorted((tmp_path / "out" / part).rglob("*.png")) for part in ("train", "validation", "test")}
+    used = [path.stem.removeprefix("train-") for path in files["train"] + files["validation"]]
+    rest = [path for path in files["test"] if path.stem.startswith("train-")]
+    assert len(files["train"]) == 4
+    assert len(rest) == len(x_train) - len(used) > 0
+    assert len(files["test"]) == len(rest) + len(x_test)
+    assert not {path.stem.removeprefix("train-") for path in rest} & set(used)
+    for path in rest:
+        row = int(path.stem.removeprefix("train-example"))
+        np.testing.assert_array_equal(codec.decode(path, set())[..., 0], x_train[row])
+
+
+@pytest.mark.parametrize("flags", [(), ("--limit-train", 3, "--folder")])
+def test_a_rest_needs_a_limit_and_a_split(tmp_path, capsys, flags):
+    source = (*flags, tmp_path) if flags else ("--dataset", "digits")
+    with pytest.raises(SystemExit):
+        main(*source, "--out", tmp_path / "out", "--rest-to-test")
+    assert "--rest-to-test: goes with --limit-train" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("labels", "words"),
     [

@@ -130,7 +130,7 @@ def restart(model, seed):
         model.sampling.seed_generator.state.assign(keras.random.SeedGenerator(seed).state)
     for variable in model.optimizer.variables:
         if variable is not model.optimizer.learning_rate:
-            variable.assign(ops.zeros_like(variable))
+            variable.assign(ops.zeros(variable.shape, variable.dtype))  # JAX makes no zeros "like" a variable
 
 
 def train(

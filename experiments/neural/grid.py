@@ -12,6 +12,7 @@ from grid.graph import FIRST_SEED, Graph
 SAMPLERS = {"AUGORIG": "copy", "BLUR": "blur", "ROT": "rotate", "ROTBLUR": "rotate-blur"}
 MODELS = {"CDCVAE": "cdcvae", "CDCGAN": "cdcgan"}
 ARMS = ("ORIG", *SAMPLERS, *MODELS)
+TWICE = "ORIG-2x"  # a control that the paper lacks: no more images, but the passes that AUGORIG's copies amount to
 PER_CLASS = 4250  # published training images per class, of which --alpha is a percentage
 BATCH_SIZE = 32  # the paper names none
 POOL = "pool/vgg"  # the classifier in whose space distances are measured, of all training images
@@ -28,8 +29,9 @@ class Grid(Graph):
             for alpha, size in sizes.items():
                 for arm in args.arms:
                     for protocol in self.protocols:
-                        self.add_classifier(protocol, arm, alpha, size, seed)
-                    if arm not in ("ORIG", "AUGORIG"):
+                        if arm != TWICE or protocol != "fair":  # there every arm takes the same steps
+                            self.add_classifier(protocol, arm, alpha, size, seed)
+                    if arm not in ("ORIG", TWICE, "AUGORIG"):
                         self.add_assessment(arm, alpha, size, seed)
 
     def add_images(self, arm, alpha, size, seed):
@@ -45,7 +47,7 @@ class Grid(Graph):
     def add_classifier(self, protocol, arm, alpha, size, seed):
         """A VGG-Net on the real images and those of an arm."""
         args, images = self.args, {"model": "vgg", "width": args_width(self.args), "limtr": size}
-        if arm != "ORIG":
+        if arm not in ("ORIG", TWICE):
             images |= {"vae": PurePosixPath(self.add_images(arm, alpha, size, seed)), "injection": "all"}
         if protocol == "fair":
             steps = args.steps or args.e * math.ceil(2 * size * self.num_classes / BATCH_SIZE)
@@ -53,6 +55,7 @@ class Grid(Graph):
         else:
             protocol, flags = "validated", {"steps": None}
             flags |= {"validation_images": args.validation_images, "validate_every": args.validate_every}
+            flags |= {"e": 2 * args.e} if arm == TWICE else {}
         key = f"classifiers/{protocol}-{arm.lower()}-{size}-seed{seed}"
         self.train_cnn(key, images, protocol, seed, {"source": arm, "alpha": alpha}, **flags)
 
