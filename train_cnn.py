@@ -439,7 +439,8 @@ def save_result(folder, result, history, report, predictions, loss="ce"):
     """
     runs.write_json(folder / "result.json", result)
     history.to_csv(folder / "history.csv", index=False)
-    panels = [(losses.TITLES[loss], ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
+    title = losses.title(loss, models.find(result["model"]).recipe.weight_decay)
+    panels = [(title, ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
     plots.curves(folder / "curves.png", history, panels)
     if predictions is None:
         return

@@ -7,3 +7,8 @@ TITLES = {  # what a plot calls them
     "cosine+ce": "cosine loss and a tenth of the cross-entropy",
     "mixmatch": "MixMatch's loss",
 }
+
+
+def title(name, weight_decay=0.0):
+    """Names a training's loss for a plot, with the penalty of weight decay if that is a part of it."""
+    return TITLES[name] + (" and weight decay" if weight_decay else "")

@@ -9,7 +9,7 @@ from conftest import write_digits
 from keras import layers
 
 import train_cnn
-from cnn import models, recipes, resnet, training, wrn
+from cnn import losses, models, recipes, resnet, training, wrn
 from images import albums
 
 
@@ -120,6 +120,11 @@ def test_the_recipe_reaches_all_variables_and_the_optimiser():
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
     training.compile_classifier(again := models.build("fc1", (4, 4, 1), 3))
     assert not again.losses
+
+
+def test_a_plot_says_that_weight_decay_is_a_part_of_the_loss():
+    assert losses.title("ce") == "cross-entropy (nats per image)"
+    assert losses.title("cosine", recipes.WRN.weight_decay) == "cosine loss and weight decay"
 
 
 def test_resnet_takes_rgb_grey_and_weights(tmp_path):
