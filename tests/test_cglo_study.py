@@ -158,8 +158,8 @@ def test_a_published_number_stands_beside_its_own_arm_and_size():
 @pytest.mark.slow
 def test_a_small_grid_runs_to_its_report(tmp_path):
     root = tmp_path / "grid"
-    line = "--quick --model thesis --cglo-epochs 2 --steps 4 -e 2 -b 8 --limte 3 --size 8 8 --jobs 1 --arms BASELINE CGLO --out"
-    study.main(cglo.STUDY, [*line.split(), str(root)])
+    line = "--quick --model thesis --cglo-epochs 2 --steps 4 -e 2 -b 8 --limte 3 --size 8 8 --jobs 1"
+    study.main(cglo.STUDY, [*line.split(), "--arms", "BASELINE", "CGLO", "--out", str(root)])
     found = json.loads((root / "classifiers" / "fair-cglo-5-seed42" / "result.json").read_text())
     assert (found["arm"], found["cglo"]["of"]) == ("AUG+CGLO", 32)
     page = (root / "report" / "report.html").read_text()
