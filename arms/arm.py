@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from common import backend
+from images import albums, codec, selection
+from images import folders as listing
 
 
 class Reading(NamedTuple):
@@ -76,6 +78,22 @@ class Arm:
     def facts(self):
         """Gives what it adds to result.json after the training, a dict."""
         return {}
+
+
+def open_unlabelled(args, reading):
+    """Opens the album of the images of `--unlabelled`, as many per class as `--unlabelled-images` says.
+
+    Raises:
+        ValueError: there are fewer than two, or they are of another shape than the training images.
+    """
+    files = selection.draw_subset(listing.list_unlabelled(args.unlabelled), args.unlabelled_images or -1, args.seed)
+    paths = [path for part in files.values() for path in part]
+    if len(paths) < 2:
+        raise ValueError(f"{args.unlabelled}: {len(paths)} images in it, at least 2 are needed")
+    album = albums.open_album(paths, args.size, args.color)
+    album = albums.binary(album, args.unlabelled) if args.binarise else album
+    codec.check_same_shape({reading.source: reading.image_shape, args.unlabelled: album.shape[1:]})
+    return album
 
 
 def is_mixed(args, name):

@@ -103,6 +103,14 @@ def test_deformations_are_learned_join_and_write_images(run, root):
     assert (result(root / "deforming")["arm"], result(root / "deforming")["steps"]) == ("DEFORM", 4)
 
 
+def test_wide_residual_networks_train_by_every_loss(run, root):
+    wrn = [*TINY, "--model", "wrn-10-2"]
+    run("train_cnn.py", *wrn, "--aug", "stroke", "--mix", "cutout", "--loss", "cosine+ce", "--out", "wrn")
+    assert (result(root / "wrn")["arm"], result(root / "wrn")["steps"]) == ("AUG+CUTOUT", 4)
+    run("train_cnn.py", *wrn, "--aug", "mild", "--mix", "mixmatch", "--unlabelled", "data/train", "--out", "mixmatch")
+    assert result(root / "mixmatch")["unlabelled"] == 24
+
+
 def test_several_devices_share_a_training_and_its_evaluation(backend, run, root):
     if backend == "torch":
         pytest.skip("with PyTorch one training uses one device")

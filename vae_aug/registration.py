@@ -88,7 +88,7 @@ class Registration(keras.Model):
         """Forgets the fields and the optimiser's moments; the traced graph stays."""
         for variable in (self.control, *self.optimizer.variables):
             if variable is not self.optimizer.learning_rate:
-                variable.assign(ops.zeros_like(variable))
+                variable.assign(ops.zeros(variable.shape, variable.dtype))
 
 
 def register(images, pairs, grid, penalty, on_step=None):

@@ -28,7 +28,7 @@ MODELS = ("thesis", "wrn-10-2", "wrn-16-2", "wrn-16-4", "wrn-16-8", "wrn-28-10",
 AXES = {"source": "", "shots": None}
 PROTOCOLS = {
     "fair": "Every arm takes equally many optimiser steps and keeps its last weights; one look at the test set.",
-    "published": "The thesis' classifier as its own code trained it; the paper's classifiers have no such protocol.",
+    "published": "The thesis' classifier as its own code trained it; the paper's own ones have no such protocol.",
 }
 
 
