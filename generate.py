@@ -48,12 +48,17 @@ def parse_args(argv=None):
         help="images of each class: a number for all classes, CLASS=N for one, or both (default: 2500)",
     )
     parser.add_argument(
-        "--sampler",
-        choices=("uniform", "normal", "posterior", "chain", *COPIES, *UNTRAINED),
-        help="latents uniform in [-range, range] (as released), from N(0, 1), or around the training images; chain: "
+        *("--sampler", "--interpolation"),
+        dest="sampler",
+        choices=(
+            *("uniform", "normal", "posterior", *saved.KINDS["cglo"].samplers, "chain"),
+            *(*COPIES, *UNTRAINED),
+        ),
+        help="latents uniform in [-range, range] (as released), from N(0, 1), or around the training images; of a cGLO "
+        "on the great circle or the straight line between two images of a class, or none: its reconstructions; chain: "
         "Markov chains from labelled images (Maronas 2018); rotate, blur, rotate-blur or copy: one such copy of each "
         "image (Eduardo and Kazi 2018); smote: between an image and a near one of its class (Chawla et al. 2002); "
-        "noise: pixels of pure noise, a control (default: for VAEs uniform)",
+        "noise: pixels of pure noise, a control (default: for VAEs uniform, for a cGLO slerp)",
     )
     parser.add_argument("--range", type=cli.positive_float, default=1.5, help="half the width of the uniform sampler")
     parser.add_argument("-path", "--path", help="class folders that chains start from or copies are of, or with train/")

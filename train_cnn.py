@@ -28,7 +28,7 @@ import pandas as pd
 import arms
 from arms import generated
 from arms.arm import Reading, Training
-from cnn import injection, metrics, models, presets, protocols
+from cnn import hand_made, injection, losses, metrics, models, presets, protocols
 from common import backend, cli, plots, runs
 from common.errors import BadInput
 from images import albums, codec, folders, selection
@@ -44,7 +44,9 @@ def parse_args(argv=None):
     parser.add_argument("--out", help="run folder (default: runs/<arm>-<protocol>-<images per class>-seed<seed>)")
     backend.add_arguments(parser)
     args = parser.parse_args(argv)
-    args.aug = args.aug or args.bad is not None  # Deviation 10
+    if args.bad is not None and args.aug not in (None, "suitable"):
+        parser.error(f"--bad: inexpert settings take the place of --aug {args.aug}; give one of them")
+    args.aug = args.aug or (None if args.bad is None else "suitable")  # Deviation 10
     arms.check(parser, args)
     args.paper = args.paper or arms.paper(args) or models.find(args.model).paper
     check(parser, args)
@@ -88,7 +90,24 @@ def add_training_arguments(parser):
         help="Gaussian noise on the input while training (default: 0.3, thesis and vgg 0)",
     )
     add("--width", type=cli.positive_float, default=1.0, help="vgg only: factor of its numbers of filters")
-    add("--aug", action="store_true", help="classic augmentation: rotation 20, shifts 0.2")
+    add(
+        "--weights",
+        metavar="imagenet|FILE|none",
+        help="resnet50 only: weights to start from, Keras' download or a file of such without top (default: none)",
+    )
+    add(
+        "--loss",
+        choices=losses.NAMES,
+        default="ce",
+        help="cross-entropy, cosine loss, or it and a tenth of ce",
+    )
+    add(
+        "--aug",
+        nargs="?",
+        choices=tuple(presets.PRESETS),
+        const="suitable",
+        help="classic augmentation; without a name the thesis': rotation 20, shifts 0.2",
+    )
     add(
         "--bad",
         nargs="?",
@@ -141,11 +160,22 @@ def check(parser, args):
         parser.error("--steps: the published protocol sets its own steps; they go with --protocol fair")
     if args.protocol != "published" and args.select:
         parser.error(f"--select: the {args.protocol} protocol has its own rule; it goes with --protocol published")
-    if args.augmenter == "graph" and (not args.aug or args.bad is not None):
-        parser.error("--augmenter graph: goes with --aug; the layer rotates and shifts, --bad does more")
+    if args.augmenter == "graph" and (args.aug != "suitable" or args.bad is not None):
+        parser.error(
+            "--augmenter graph: goes with --aug; the layer rotates and shifts, --bad and other presets do more"
+        )
     if args.protocol == "published" and args.paper not in protocols.PUBLISHED:
-        parser.error(f"--protocol published: --model {args.model} has --protocol validated -e 200; or give --paper")
-    least = models.find(args.model).least_width
+        own = "validated -e 200" if args.paper == "neural" else "fair"
+        parser.error(f"--protocol published: --model {args.model} has --protocol {own}; or give --paper")
+    entry = models.find(args.model)
+    args.weights = None if args.weights == "none" else args.weights
+    if args.weights and not entry.takes_weights:
+        parser.error(f"--weights: --model {args.model} starts from random ones; it goes with --model resnet50")
+    if args.weights and args.weights != "imagenet" and not Path(args.weights).is_file():
+        parser.error(f"--weights {args.weights}: no such file")
+    if args.loss != "ce" and args.model == "ladder":
+        parser.error(f"--loss {args.loss}: --model ladder has its own costs")
+    least = entry.least_width
     if args.width != 1 and least is None:
         parser.error(f"--width: --model {args.model} has one width; it goes with --model vgg")
     if least and args.width < least:
@@ -255,34 +285,69 @@ def settings_of(args, schedule, joined):
     found = {"schedule": schedule.settings()}
     found |= {name: getattr(args, name) for name in ("bad", "precision", "size", "color", "seed", "deterministic")}
     others = {"model": "thesis", "noise": None, "binarise": False, "augmenter": "generator", "validation_images": None}
-    others |= {"width": 1}
+    others |= {"width": 1, "loss": "ce"}
     found |= {name: getattr(args, name) for name, usual in others.items() if getattr(args, name) != usual}
+    if args.aug not in (None, "suitable"):
+        found["aug"] = args.aug
+    if args.weights:  # a file is told by its bytes
+        found["weights"] = "imagenet" if args.weights == "imagenet" else "file"
     for arm in joined:
         found |= arm.settings
     return found
 
 
-def build(args, image_shape, num_classes):
-    """Builds the network, and the model that trains it: with --augmenter graph the augmentation layer in front."""
+def build(args, images, num_classes):
+    """Builds the network, and the model that trains it: with --augmenter graph the augmentation layer in front.
+
+    `images` are those of the training part, by which some networks normalise.
+    """
     import keras
 
     from cnn.affine import RandomAffine
 
-    network = models.build(args.model, image_shape, num_classes, args.noise, args.width)
+    entry, options, image_shape = models.TABLE[args.model], {}, images.shape[1:]
+    if entry.normalised:
+        options["pixels"] = albums.statistics(images)
+    if args.weights:
+        options["weights"] = args.weights
+    network = with_reason(
+        args, lambda: models.build(args.model, image_shape, num_classes, args.noise, args.width, **options)
+    )
     if args.augmenter != "graph":
         return network, network
     layer = RandomAffine(**presets.SUITABLE, seed=backend.derive_seed(args.seed, "augmentation"))
     return network, keras.Sequential([keras.Input(image_shape), layer, network])
 
 
+def with_reason(args, make):
+    """Calls `make`; what goes wrong with given weights is one line."""
+    try:
+        return make()
+    except Exception as error:  # h5py, Keras and the download raise whatever they like
+        if not args.weights or cli.is_plain(error):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        if args.weights == "imagenet":
+            raise BadInput(f"--weights imagenet: the download failed ({reason}); give the file in its place") from None
+        raise BadInput(f"--weights {args.weights}: not weights of ResNet-50 without top ({reason})") from None
+
+
+def loss_of(args, joined):
+    """The name of the loss: that of an arm that needs one of its own, else that of --loss."""
+    return next((arm.loss for arm in joined if arm.loss), args.loss)
+
+
 def make_augmentation(args, images):
     """Classic augmentation outside the graph, or None."""
     if not args.aug or args.augmenter == "graph":
         return None
+    seed = backend.derive_seed(args.seed, "augmentation")
+    if args.aug != "suitable":
+        return hand_made.HandMade(presets.PRESETS[args.aug], seed)
     from cnn import augmentation
 
     settings = presets.SUITABLE if args.bad is None else presets.inexpert(args.bad)
-    return augmentation.Augmentation(images, backend.derive_seed(args.seed, "augmentation"), settings)
+    return augmentation.Augmentation(images, seed, settings)
 
 
 def fit(args, schedule, parts, joined, num_classes):
@@ -290,7 +355,7 @@ def fit(args, schedule, parts, joined, num_classes):
     scope = backend.configure(args.seed, args.devices, args.deterministic, args.precision)
     import keras  # and what needs it, once the back end is configured
 
-    from cnn import training
+    from cnn import objectives, training
 
     train, recipe = parts["train"], models.find(args.model).recipe
     if args.model in models.FITTED:
@@ -304,10 +369,14 @@ def fit(args, schedule, parts, joined, num_classes):
     batches = injection.batches((train.images, labels), pages, schedule, seed, augment)
     in_step = any(arm.in_step for arm in joined)
     with scope():
-        network, model = build(args, train.images.shape[1:], num_classes)
-        training.compile_classifier(model, 1 if in_step else schedule.steps_per_epoch, recipe)
+        network, model = build(args, train.images, num_classes)
+        if args.loss != "ce":
+            objectives.give_logits(network)
+        loss = loss_of(args, joined)
+        at_once = 1 if in_step else schedule.steps_per_epoch
+        training.compile_classifier(model, at_once, recipe, loss, schedule.steps())
     if any(arm.one_device for arm in joined):
-        backend.check_one_device(model, f"--devices {args.devices}: with -chain or --model ladder")
+        backend.check_one_device(model, f"--devices {args.devices}: with -chain, --mix mixmatch or --model ladder")
     for arm in joined:
         batches = arm.join(batches, Training(model, train.images, labels, args.seed, augment))
     callbacks = [callback for arm in joined for callback in arm.callbacks()]
@@ -326,6 +395,8 @@ def fit(args, schedule, parts, joined, num_classes):
             as_dataset=backend.as_dataset,
             recipe=recipe,
         )
+    if loss != "ce":
+        objectives.finish(network)
     return network, history, kept
 
 
@@ -361,11 +432,14 @@ def evaluate(network, part, files, class_names):
     return facts, metrics.report(probabilities, labels, class_names), arrays
 
 
-def save_result(folder, result, history, report, predictions):
-    """Writes the numbers and their pictures into the run folder; `predictions` is None where nothing was tested."""
+def save_result(folder, result, history, report, predictions, loss="ce"):
+    """Writes the numbers and their pictures into the run folder; `predictions` is None where nothing was tested.
+
+    `loss` is what was trained for.
+    """
     runs.write_json(folder / "result.json", result)
     history.to_csv(folder / "history.csv", index=False)
-    panels = [("cross-entropy (nats per image)", ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
+    panels = [(losses.TITLES[loss], ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
     plots.curves(folder / "curves.png", history, panels)
     if predictions is None:
         return
@@ -393,6 +467,11 @@ def default_out(args):
         args.model if args.model not in ("thesis", "ladder") else None,
         f"width{args.width:g}" if args.width != 1 else None,
         arms.chain.variant(args) if args.chain else None,
+        arms.replacement.variant(args) if args.cglo else None,
+        args.loss if args.loss != "ce" else None,
+        args.aug if args.aug not in (None, "suitable") else None,
+        arms.cutout.variant(args),
+        arms.mixup.variant(args),
         None if args.bad is None else f"bad{args.bad or ''}",
         args.select and f"by-{args.select}",
         "graph" if args.augmenter == "graph" else None,
@@ -411,10 +490,13 @@ def main(argv=None):
     class_names = list(files.train)
     schedule = plan(args, files)
     parts = read_parts(args, files)
-    source, shape = folders.training_root(args.path), parts["train"].images.shape[1:]
-    joined = arms.read(args, Reading(source, shape, schedule, files.generated))
+    source, train = folders.training_root(args.path), parts["train"].images
+    known = tuple(class_names), files.train, train
+    joined = arms.read(args, Reading(source, train.shape[1:], schedule, files.generated, *known))
     settings = settings_of(args, schedule, joined)
     data = {name: part.fingerprint() for name, part in parts.items()}
+    if args.weights not in (None, "imagenet"):
+        data["weights"] = albums.fingerprint(np.fromfile(args.weights, np.uint8))
     for arm in joined:
         data |= arm.data
     if runs.finished(out, settings, data, prose=("schedule.remark",)):
@@ -450,7 +532,7 @@ def main(argv=None):
         }
         network.save(folder / "model.keras")
         selection.save_list(folder / "subset.json", subset=files.train)
-        save_result(folder, result, history, report, predictions)
+        save_result(folder, result, history, report, predictions, loss_of(args, joined))
     show(result, out)
 
 

@@ -10,17 +10,49 @@ A module has
     read(args, reading)          its arm, an `arms.arm.Arm`, from an `arms.arm.Reading`
     folders(args)                the folders that it reads, so that no run folder is written into one
 
-To add one: write the module and name it in `MODULES`, in the order in which arms join.
+To add one: write the module and name it in `MODULES`, in the order in which arms join. One with a `MIX` is asked for by
+that word of `--mix`.
 """
 
-from arms import chain, generated, mixup, unlabelled
+from arms import (
+    autoaugment,
+    chain,
+    cutmix,
+    cutout,
+    deformation,
+    erasing,
+    generated,
+    mixmatch,
+    mixup,
+    replacement,
+    unlabelled,
+)
 
-MODULES = (generated, chain, unlabelled, mixup)
+# Cut, erased and AutoAugmented are real images alone; what a cGLO draws joins after that.
+MODULES = (
+    generated,
+    deformation,
+    chain,
+    unlabelled,
+    autoaugment,
+    cutout,
+    erasing,
+    replacement,
+    mixup,
+    cutmix,
+    mixmatch,
+)
 
 
 def add_arguments(parser):
     """Adds the flags of all arms."""
     group = parser.add_argument_group("what joins the real images")
+    group.add_argument(
+        "--mix",
+        nargs="+",
+        choices=[module.MIX for module in MODULES if hasattr(module, "MIX")],
+        help="what is done to every batch, after --aug; of several, in the order of this list",
+    )
     for module in MODULES:
         module.add_arguments(group)
 

@@ -5,6 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from common import backend
+from images import albums, codec, selection
+from images import folders as listing
+
 
 class Reading(NamedTuple):
     """What is known when an arm reads what it needs.
@@ -14,12 +18,18 @@ class Reading(NamedTuple):
         image_shape: `(height, width, channels)` of the training images.
         schedule: the `protocols.Schedule` of the training.
         generated: paths of generated images in the order in which pages take them, and the places of their classes.
+        class_names: of the training images.
+        files: {class: paths} of the training images.
+        images: their album, class after class.
     """
 
     source: Any
     image_shape: tuple
     schedule: Any
     generated: tuple
+    class_names: tuple = ()
+    files: dict | None = None
+    images: Any = None
 
 
 class Training(NamedTuple):
@@ -47,11 +57,12 @@ class Arm:
         settings, data: dicts that it adds to the settings and to the fingerprints of the run folder.
         in_step: whether its batches depend on the weights that the step before left, and cannot be fetched ahead.
         one_device: whether it works with one device only.
+        loss: the name of a loss of `cnn.losses` that its batches need, or None: the training's own.
         pages: album and labels of images that are shuffled into every epoch with the real ones, or None.
     """
 
     in_step = one_device = False
-    pages = None
+    loss = pages = None
 
     def __init__(self, settings=None, data=None):
         self.settings, self.data = settings or {}, data or {}
@@ -67,3 +78,51 @@ class Arm:
     def facts(self):
         """Gives what it adds to result.json after the training, a dict."""
         return {}
+
+
+def open_unlabelled(args, reading):
+    """Opens the album of the images of `--unlabelled`, as many per class as `--unlabelled-images` says.
+
+    Raises:
+        ValueError: there are fewer than two, or they are of another shape than the training images.
+    """
+    files = selection.draw_subset(listing.list_unlabelled(args.unlabelled), args.unlabelled_images or -1, args.seed)
+    paths = [path for part in files.values() for path in part]
+    if len(paths) < 2:
+        raise ValueError(f"{args.unlabelled}: {len(paths)} images in it, at least 2 are needed")
+    album = albums.open_album(paths, args.size, args.color)
+    album = albums.binary(album, args.unlabelled) if args.binarise else album
+    codec.check_same_shape({reading.source: reading.image_shape, args.unlabelled: album.shape[1:]})
+    return album
+
+
+def is_mixed(args, name):
+    """Whether `--mix` names an arm."""
+    return name in (args.mix or ())
+
+
+class Mixed(Arm):
+    """Maps every batch by a function: an arm of `--mix`.
+
+    Args:
+        name: of `--mix`; it decides the random numbers, together with the run's seed.
+        seed: the run's seed.
+        settings: dict that it adds to the settings of the run folder.
+    """
+
+    def __init__(self, name, seed, settings):
+        super().__init__(settings)
+        self.name, self.seed = name, seed
+
+    def join(self, batches, training):
+        rng = np.random.default_rng(backend.derive_seed(self.seed, self.name))
+        self.prepare(training)
+        for images, labels in batches:
+            yield self.mix(images, labels, rng)
+
+    def prepare(self, training):
+        """Looks at the training before the first batch."""
+
+    def mix(self, images, labels, rng):
+        """Maps float32 images `(batch, height, width, channels)` and labels `(batch, num_classes)` to such a pair."""
+        raise NotImplementedError

@@ -1,11 +1,11 @@
-"""`--mixup ALPHA`: each batch becomes a blend of itself and of a shuffled copy of itself (Zhang et al. 2018)."""
+"""`--mix mixup`: each batch becomes a blend of itself and of a shuffled copy of itself (Zhang et al. 2018)."""
 
-import numpy as np
+from arms.arm import Mixed, is_mixed
+from cnn import mixing
+from common import cli
 
-from arms.arm import Arm
-from common import backend, cli
-
-NAME, PAPER = "MIXUP", None
+NAME, PAPER, MIX = "MIXUP", None, "mixup"
+ALPHA = 1.0  # Zhang et al. 2018, section 3.2: CIFAR
 
 
 def add_arguments(parser):
@@ -13,12 +13,12 @@ def add_arguments(parser):
         "--mixup",
         type=cli.positive_float,
         metavar="ALPHA",
-        help="blend pairs of images, and their labels, by shares of Beta(ALPHA, ALPHA)",
+        help=f"--mix mixup by shares of Beta(ALPHA, ALPHA) (default: {ALPHA:g})",
     )
 
 
 def is_asked(args):
-    return bool(args.mixup)
+    return bool(args.mixup) or is_mixed(args, MIX)
 
 
 def folders(args):
@@ -26,15 +26,22 @@ def folders(args):
 
 
 def check(parser, args):
-    if args.mixup and (args.chain or args.unlabelled):
+    if is_asked(args) and (args.chain or args.unlabelled):
         parser.error("--mixup: blends labels, which -chain and --unlabelled need whole")
+    if is_asked(args) and is_mixed(args, "cutmix"):
+        parser.error("--mix mixup cutmix: both blend labels; give one of them")
+
+
+def variant(args):
+    """What the name of a run folder says of the shares, or None for the usual ones."""
+    return f"mixup{args.mixup:g}" if args.mixup and args.mixup != ALPHA else None
 
 
 def read(args, reading):
-    return Mixup(args.mixup, args.seed)
+    return Mixup(args.mixup or ALPHA, args.seed)
 
 
-class Mixup(Arm):
+class Mixup(Mixed):
     """Blends each batch: `share * batch + (1 - share) * shuffled batch`, one share per pair of images.
 
     Args:
@@ -43,13 +50,8 @@ class Mixup(Arm):
     """
 
     def __init__(self, alpha, seed):
-        super().__init__({"mixup": alpha})
-        self.alpha, self.seed = alpha, seed
+        super().__init__(MIX, seed, {MIX: alpha})
+        self.alpha = alpha
 
-    def join(self, batches, training):
-        rng = np.random.default_rng(backend.derive_seed(self.seed, "mixup"))
-        for x, y in batches:
-            share = rng.beta(self.alpha, self.alpha, len(x)).astype(np.float32)[:, None]
-            other = rng.permutation(len(x))
-            images = share[..., None, None]
-            yield images * x + (1 - images) * x[other], share * y + (1 - share) * y[other]
+    def mix(self, images, labels, rng):
+        return mixing.mixup(images, labels, self.alpha, rng)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from cnn import evaluation, injection, stepwise
+from cnn import evaluation, injection, objectives, stepwise
 from cnn.recipes import ADAM
 
 STEPS_AT_ONCE = 10  # optimiser steps per call of TensorFlow's graph, at most
@@ -60,20 +60,29 @@ class KeepBest(keras.callbacks.EarlyStopping):
         self.model.set_weights(self.best_weights)
 
 
-def compile_classifier(model, steps_per_epoch=1, recipe=ADAM):
-    """Compiles a classifier with categorical cross-entropy (thesis 5.3.2).
+def compile_classifier(model, steps_per_epoch=1, recipe=ADAM, loss="ce", steps=None):
+    """Compiles a classifier with categorical cross-entropy (thesis 5.3.2) or another loss.
 
     On TensorFlow up to ten steps, as many as divide an epoch, are one call of its graph: between two calls is Python.
 
     Args:
         model: Keras model that gives probabilities.
         steps_per_epoch: optimiser steps.
-        recipe: a `recipes.Recipe`.
+        recipe: a `recipes.Recipe`. Its weight decay becomes a penalty of the model's variables, which is part of the
+            loss that a training reports.
+        loss: a name of `objectives.LOSSES`; cosine losses want a model that gives logits.
+        steps: optimiser steps of the whole training, for a recipe whose learning rate falls.
     """
+    options, (function, accuracy) = dict(recipe.options), objectives.LOSSES[loss]
+    if recipe.falls:
+        options["learning_rate"] = keras.optimizers.schedules.PiecewiseConstantDecay(*recipe.rates(steps))
+    if recipe.weight_decay:
+        for variable in model.trainable_variables:
+            variable.regularizer = keras.regularizers.L2(recipe.weight_decay / 2)
     model.compile(
-        optimizer=recipe.optimizer,
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
+        optimizer=keras.optimizers.get({"class_name": recipe.optimizer, "config": options}),
+        loss=function,
+        metrics=[accuracy],
         steps_per_execution=_steps_at_once(model, steps_per_epoch),
     )
 

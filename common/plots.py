@@ -60,23 +60,24 @@ def latent_space(path, z_mean, labels, class_names, title):
     save(figure, path)
 
 
-def curves(path, history, pairs):
+def curves(path, history, pairs, x="epoch"):
     """Draws columns of a table against the epoch.
 
     Args:
         path: PNG to write.
-        history: pandas DataFrame with a column `epoch`. Where a column has no number in an epoch, its line goes on to
+        history: pandas DataFrame with a column `x`. Where a column has no number in an epoch, its line goes on to
             the next one, with dots at the numbers; a single number is a dot too.
         pairs: (title, [column names]), one pair per panel. Columns that `history` lacks are left out.
+        x: what a row is, in place of an epoch.
     """
     figure = Figure(figsize=(5 * len(pairs), 3.5))
     for axes, (title, columns) in zip(np.ravel(figure.subplots(1, len(pairs))), pairs, strict=True):
         for color, column in zip(COLORS, columns, strict=False):
             if column in history:
-                seen = history[["epoch", column]].dropna()
+                seen = history[[x, column]].dropna()
                 marker = "." if len(seen) < len(history) or len(seen) == 1 else None
-                axes.plot(seen["epoch"], seen[column], color=color, label=plain(column), linewidth=1, marker=marker)
-        axes.set_xlabel("epoch")
+                axes.plot(seen[x], seen[column], color=color, label=plain(column), linewidth=1, marker=marker)
+        axes.set_xlabel(x)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(title)
         axes.legend(frameon=False)

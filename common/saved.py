@@ -46,6 +46,8 @@ KINDS = {
     "rbm": Kind("vae_aug.chains", ("rbm.keras",), ("chain",)),
     "cdcvae": Kind("vae_aug.conditional", ("decoder.keras",)),
     "cdcgan": Kind("vae_aug.conditional", ("generator.keras",)),
+    "cglo": Kind("vae_aug.interpolation", ("generator.keras", "codes.npz"), ("slerp", "lerp", "none")),
+    "deformation": Kind("vae_aug.deformation", ("deformation.npz",), shared=("image_shape", "scale")),
     "copies": Kind("vae_aug.transforms", (), ("rotate", "blur", "rotate-blur", "copy")),  # of images, not of a model
     "untrained": Kind("vae_aug.untrained", (), ("smote", "noise")),  # the same
 }

@@ -21,6 +21,8 @@ FIT_STEP = 0.01  # and per step
 AT_ONCE = ("neighbours", "imagenet")  # classifiers that take no steps
 STATES = 96  # of chains, that join a step of 32 images
 STATE = {"train_rbm": 0.00005, "train_vae": 0.002}  # per state, by the script that made the model
+FIT |= {"wrn-10-2": 0.0037, "wrn-16-2": 0.0075, "wrn-16-4": 0.023, "wrn-16-8": 0.083, "wrn-28-10": 0.28}
+CGLO_STEP, CGLO_IMAGE = 0.05, 0.004  # a cGLO's seconds per step and per image
 CDC = {"cdcvae": 0.0018, "cdcgan": 0.0036}  # seconds per image and epoch, by their arithmetic beside the thesis' CNN
 DECODE = 0.0011  # seconds per image, PNG included
 STEPS, EPOCHS = 3000, 60  # of train_cnn.py
@@ -78,6 +80,14 @@ def of_cdc(line, graph):
     return START + line["--epochs"] * every * CDC[line["--model"]], 55e6
 
 
+def of_cglo(line, graph):
+    """train_cglo.py: one generator of all classes; the images without labels are not counted."""
+    images = line["--images"] * graph.num_classes
+    batch = line.get("--batch", max(2, min(128, images // 8)))
+    step = CGLO_STEP + batch * CGLO_IMAGE
+    return START + line["--epochs"] * max(1, images // batch) * step, 40e6
+
+
 def of_generation(line, graph):
     """generate.py: images from the prior, a chain from one image of each class, or copies."""
     if "--count" not in line:
@@ -103,7 +113,7 @@ def of_classifier(line, graph):
     predict = FIT[model] / 3 if model in FIT else PREDICT[precision]
     fit, predict = (seconds * line.get("--width", 1) ** 2 for seconds in (fit, predict))
     steps, looks = length(line, graph)
-    seconds = 32 * fit + FIT_STEP * (model in FIT)
+    seconds = line.get("-b", 32) * fit + FIT_STEP * (model in FIT)
     if "-chain" in line:
         state = STATE[graph.cells[str(line["-chain"])].script]
         seconds += STATES * (fit + state + predict * (line["--labels"] == "y"))
@@ -142,6 +152,7 @@ SCRIPTS = {
     "train_vae": of_vae,
     "train_rbm": of_rbm,
     "train_cdc": of_cdc,
+    "train_cglo": of_cglo,
     "generate": of_generation,
     "train_cnn": of_classifier,
 }

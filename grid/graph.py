@@ -79,6 +79,12 @@ class Graph:
         line = given(model=model, path=self.data, **flags, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "train_cdc", line, facts)
 
+    def train_cglo(self, key, seed, facts, **flags):
+        """Adds one cGLO of all classes; the rest as in `train_vae`."""
+        return self.add(
+            key, "train_cglo", given(path=DATA, **flags, out=PurePosixPath(key), **self.common(seed)), facts
+        )
+
     def assess(self, key, generated, seed, facts, **flags):
         """Adds the comparison of a cell's generated images with the data's; the rest as in `train_vae`."""
         line = given(real=self.data, gen=PurePosixPath(generated), **flags, out=PurePosixPath(key), **self.common(seed))

@@ -184,6 +184,24 @@ class BinaryAlbum:
         return (self.album[places] > 0.5).astype(np.float32)
 
 
+def statistics(album, block=500):
+    """Computes mean and standard deviation of each channel over all pixels of all images, in [0, 1].
+
+    Args:
+        album: as above, or a float32 array of images in [0, 1].
+        block: images that are read at a time.
+
+    Returns:
+        Two lists of floats, one per channel.
+    """
+    totals = np.zeros((2, album.shape[-1]))
+    for start in range(0, len(album), block):
+        images = np.asarray(album[np.arange(start, min(start + block, len(album)))], np.float64)
+        totals += images.sum(axis=(0, 1, 2)), np.square(images).sum(axis=(0, 1, 2))
+    mean, square = totals / math.prod(album.shape[:3])
+    return mean.tolist(), np.sqrt(np.maximum(square - np.square(mean), 0)).tolist()
+
+
 def count_shared(album, other):
     """Counts the images of one album that another holds too, pixel for pixel."""
     known = set(other.digests())

@@ -16,7 +16,16 @@ from conftest import GUARD, ROOT, run_here
 from common import cli, runs
 from common.errors import BadInput
 
-SCRIPTS = ("prepare_data", "train_vae", "train_rbm", "train_cdc", "generate", "assess", "train_cnn")
+SCRIPTS = (
+    "prepare_data",
+    "train_vae",
+    "train_rbm",
+    "train_cdc",
+    "train_deformation",
+    "generate",
+    "assess",
+    "train_cnn",
+)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +253,7 @@ def test_help_names_every_flag_and_default(name, script, monkeypatch):
         (entry,) = (f"-{entry} " for entry in entries if f"-{entry} ".replace(",", " ").startswith(f"{first} "))
         assert all(flag in entry for flag in others)
         if action.default not in (None, False, argparse.SUPPRESS):
-            default = " ".join(action.default) if isinstance(action.default, list) else action.default
+            default = " ".join(map(str, action.default)) if isinstance(action.default, list) else action.default
             assert f"(default: {default})" in entry
 
 
@@ -255,7 +264,7 @@ def test_every_flag_has_words(name, monkeypatch):
 
 
 QUICK_START = """
-import sys, prepare_data, train_vae, train_rbm, train_cdc, generate, assess, train_cnn
+import sys, prepare_data, train_vae, train_rbm, train_cdc, train_deformation, generate, assess, train_cnn
 prepare_data.parse_args(["--dataset", "digits"])
 train_vae.parse_args(["--all"])
 train_rbm.parse_args([])
@@ -263,6 +272,7 @@ generate.parse_args([])
 train_cnn.parse_args(["-path", "data"])
 for main, argv in ((prepare_data.main, ["--folder", "absent"]), (train_vae.main, ["--all", "-path", "absent"]),
                    (train_rbm.main, ["-path", "absent"]), (train_cdc.main, ["-path", "absent"]),
+                   (train_deformation.main, ["-path", "absent"]),
                    (assess.main, ["-real", "absent", "-gen", "generated"]),
                    (generate.main, ["-models", "absent"]), (train_cnn.main, ["-path", "absent"])):
     try:

@@ -1,0 +1,237 @@
+"""Velocity fields, their exponentials, the registration of pairs, and the Gaussian of what was found."""
+
+import numpy as np
+import pytest
+from scipy import linalg, ndimage
+
+from images import codec, sources
+from vae_aug import deformation, registration, velocity
+
+SHAPE, GRID = (12, 10, 1), (5, 4)
+
+
+def whole(velocities):
+    """The displacements of one velocity field `(height, width, 2)`."""
+    return np.asarray(velocity.exponential(np.asarray(velocities, np.float32)[None]))[0]
+
+
+def places(height, width):
+    return np.stack(np.mgrid[:height, :width], axis=-1).astype(float)
+
+
+def smooth(side, size, seed=0):
+    """Random images `(4, side, side, 1)` without small detail."""
+    noise = np.random.default_rng(seed).random((4, side, side, 1))
+    images = ndimage.gaussian_filter(noise, (0, size, size, 0), mode="nearest")
+    return ((images - images.min()) / np.ptp(images)).astype(np.float32)
+
+
+def digits(per_class, classes=(2, 4, 7), side=16):
+    data = sources.digits(seed=0, side=side)
+    rows = np.concatenate([np.flatnonzero(data.y_train == k)[:per_class] for k in classes])
+    return codec.to_float(data.x_train[rows][..., None]), np.repeat(np.arange(len(classes)), per_class)
+
+
+# Splines
+
+
+def test_splines_sum_to_one_and_carry_a_linear_field_exactly():
+    basis = velocity.spline_basis(12, 6)
+    assert (basis.shape, basis.dtype) == ((12, 6), np.float32)
+    assert (basis >= 0).all()
+    np.testing.assert_allclose(basis.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(basis[0, :4], [1 / 6, 4 / 6, 1 / 6, 0], atol=1e-6)  # the cubic B-spline at whole numbers
+    control = np.arange(-1, 5) * 11 / 3  # where the splines are centred, in pixels
+    np.testing.assert_allclose(basis @ control, np.arange(12), atol=1e-5)
+
+
+@pytest.mark.parametrize(("pixels", "control"), [(12, 3), (1, 4)])
+def test_a_side_too_small_for_splines_is_refused(pixels, control):
+    with pytest.raises(ValueError, match=r"at least 4 control points and 2 pixels"):
+        velocity.spline_basis(pixels, control)
+
+
+def test_control_points_move_along_their_own_axis():
+    control = np.zeros((1, *GRID, 2), np.float32)
+    control[..., 0], control[..., 1] = np.arange(5)[:, None], 7
+    field = np.asarray(velocity.dense(control, [velocity.spline_basis(12, 5), velocity.spline_basis(10, 4)]))[0]
+    np.testing.assert_allclose(field[..., 0], np.linspace(1, 3, 12)[:, None] * np.ones(10), atol=1e-5)
+    np.testing.assert_allclose(field[..., 1], 7, atol=1e-5)
+
+
+# Exponentials
+
+
+def test_the_exponential_of_a_constant_field_is_a_shift():
+    np.testing.assert_allclose(
+        whole(np.broadcast_to([2.5, -1.25], (9, 7, 2))), np.broadcast_to([2.5, -1.25], (9, 7, 2))
+    )
+
+
+@pytest.mark.parametrize(
+    "matrix", [[[0.2, 0.0], [0.0, -0.3]], [[0.0, -0.4], [0.4, 0.0]], [[0.1, 0.3], [-0.2, 0.05]]], ids=str
+)
+def test_the_exponential_of_a_linear_field_is_its_matrix_exponential(matrix):
+    # v(x) = A (x - c), so the flow is c + exp(A) (x - c). Near the border its way leads out of the image.
+    from_middle = places(41, 41) - 20
+    found = whole(from_middle @ np.transpose(matrix))
+    wanted = from_middle @ (linalg.expm(np.array(matrix)) - np.eye(2)).T
+    np.testing.assert_allclose(found[10:-10, 10:-10], wanted[10:-10, 10:-10], atol=0.02 * np.abs(wanted).max())
+
+
+def test_a_field_and_its_negative_undo_each_other():
+    rng = np.random.default_rng(1)
+    control = rng.normal(0, 1.5, (1, 5, 5, 2)).astype(np.float32)
+    field = np.asarray(velocity.dense(control, [velocity.spline_basis(32, 5)] * 2))
+    there, back = (np.asarray(velocity.exponential(part)) for part in (field, -field))
+    both = there + np.asarray(velocity.pull(back, there))
+    assert np.abs(there[:, 6:-6, 6:-6]).max() > 1
+    assert np.abs(both[:, 6:-6, 6:-6]).max() < 0.1
+
+
+def test_pull_takes_values_bilinearly_and_repeats_the_border():
+    values = np.array([[0, 10, 20], [30, 40, 50]], np.float32)[None, :, :, None]
+    move = np.zeros((1, 2, 3, 2), np.float32)
+    move[0, 0, 0], move[0, 0, 2], move[0, 1, 1] = (0.5, 0.25), (-3, 9), (4, 1)
+    found = np.asarray(velocity.pull(values, move))[0, :, :, 0]
+    np.testing.assert_allclose(found, [[0.5 * 30 + 0.25 * 10, 10, 20], [30, 50, 50]])
+
+
+def test_the_jacobian_says_how_much_areas_grow_and_where_a_map_folds():
+    grown = places(5, 4)[None] * [0.5, -0.25]  # 1.5 along the rows, 0.75 along the columns
+    np.testing.assert_allclose(velocity.jacobian(grown), np.full((1, 4, 3), 1.5 * 0.75))
+    turned = places(5, 4)[None] * [-2, 0]  # x to -x along the rows: the whole map folds
+    assert (velocity.folding(turned), velocity.folding(grown)) == (1, 0)
+
+
+# Registration
+
+
+def test_pairs_are_of_one_class_and_ordered():
+    labels = np.array([0, 0, 1, 1, 1, 2])
+    pairs = registration.ordered_pairs(labels, 100, np.random.default_rng(0))
+    assert [tuple(pair) for pair in pairs] == [(0, 1), (1, 0), (2, 3), (2, 4), (3, 2), (3, 4), (4, 2), (4, 3)]
+    few = registration.ordered_pairs(labels, 3, np.random.default_rng(0))
+    assert len(few) == 2 + 3
+    assert {tuple(pair) for pair in few} <= {tuple(pair) for pair in pairs}
+
+
+def test_roughness_is_the_mean_squared_gradient():
+    control = np.zeros((2, 5, 4, 2), np.float32)
+    control[1, ..., 0] = 3 * np.arange(5)[:, None]  # grows by 3 px per 2 px
+    np.testing.assert_allclose(registration.roughness(control, (2.0, 5.0)), [0, 1.5**2])
+
+
+def test_a_planted_deformation_is_found():
+    images = smooth(20, 2.0)[:1]
+    planted = np.random.default_rng(3).normal(0, 1.0, (1, 4, 4, 2)).astype(np.float32)
+    warp = deformation.Deformer([planted], images.shape[1:])
+    target, wanted = warp.apply(images, planted)
+    both = np.concatenate([images, target])
+    found, history = registration.register(both, np.array([[0, 1]]), (4, 4), 1e-4)
+    moved, displacement = warp.apply(images, found)
+    assert np.mean(np.square(moved - target)) < 0.02 * np.mean(np.square(images - target))
+    inner = (slice(None), slice(4, -4), slice(4, -4))
+    away = np.sqrt(np.mean(np.square(displacement - wanted)[inner]))
+    assert away < 0.25 * np.sqrt(np.mean(np.square(wanted[inner])))
+    assert [row["step"] for row in history] == list(range(1, 121))
+    assert [row["sigma"] for row in history[::40]] == pytest.approx([2 * 20 / 28, 1.2 * 20 / 28, 0.7 * 20 / 28])
+    assert history[39]["loss"] < history[0]["loss"]
+
+
+def test_what_is_found_of_a_pair_does_not_depend_on_batches(monkeypatch):
+    monkeypatch.setattr(registration, "STEPS", 5)
+    images, labels = digits(3, classes=(2, 4), side=12)
+    pairs = registration.ordered_pairs(labels, 100, np.random.default_rng(0))[:11]
+    together, history = registration.register(images, pairs, GRID, 0.1)
+    monkeypatch.setattr(registration, "MOST_PIXELS", 5 * 12 * 12)  # 11 pairs in batches of 4, the last one not full
+    steps = []
+    apart, again = registration.register(images, pairs, GRID, 0.1, lambda: steps.append(1))
+    assert len(steps) == registration.num_steps(11, images.shape[1:]) == 3 * 15
+    np.testing.assert_allclose(apart, together, atol=1e-3)
+    np.testing.assert_allclose([row["loss"] for row in again], [row["loss"] for row in history], rtol=1e-4)
+
+
+def test_digits_find_each_other_without_folding():
+    images, labels = digits(3)
+    pairs = registration.ordered_pairs(labels, 100, np.random.default_rng(0))
+    control, _ = registration.register(images, pairs, (6, 6), 0.1)
+    deformer = deformation.Deformer(deformation.fit(control, labels[pairs[:, 0]], 3), images.shape[1:])
+    before, after, folded = registration.errors(images, pairs, control, deformer.apply)
+    assert after.mean() < 0.5 * before.mean()
+    assert folded == 0
+    rows = np.arange(60) % len(images)
+    drawn, displacement = deformer.apply(images[rows], deformer.sample(labels[rows], np.random.default_rng(0)))
+    assert (velocity.jacobian(displacement) > 0).all()
+    assert drawn.min() >= 0
+    assert drawn.max() <= 1
+
+
+def test_a_loss_that_is_no_number_is_an_error():
+    images = np.full((2, *SHAPE), np.nan, np.float32)
+    with pytest.raises(FloatingPointError, match="loss became nan at sigma"):
+        registration.register(images, np.array([[0, 1]]), GRID, 0.1)
+
+
+# The Gaussian
+
+
+def fields(count, seed=0, size=1.0):
+    return np.random.default_rng(seed).normal(0, size, (count, *GRID, 2)).astype(np.float32)
+
+
+def covariance(control):
+    flat = control.reshape(len(control), -1).astype(float)
+    return flat.T @ flat / len(flat)
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_modes_have_the_covariance_of_the_fields(count):
+    control = fields(count)
+    modes = deformation.modes(control)
+    assert modes.shape == (min(count, 40), *GRID, 2)
+    np.testing.assert_allclose(covariance(modes) * len(modes), covariance(control), atol=1e-5)
+
+
+def test_samples_have_the_covariance_of_the_fields():
+    control = fields(4)
+    deformer = deformation.Deformer(deformation.fit(control, np.zeros(4, int), 1), SHAPE, (0.2, 1.3))
+    drawn = deformer.sample(np.zeros(20000, int), np.random.default_rng(0))
+    square = (1.3**3 - 0.2**3) / 3 / 1.1  # the mean of the squared factor, uniform from 0.2 to 1.3
+    assert np.abs(drawn.mean(axis=0)).max() < 0.05
+    np.testing.assert_allclose(covariance(drawn), square * covariance(control), atol=0.06)
+    assert np.linalg.matrix_rank(drawn.reshape(len(drawn), -1)[:50], tol=1e-3) == 4
+
+
+def test_shrinkage_mixes_the_covariance_of_a_class_with_the_pooled_one():
+    control, labels = np.concatenate([fields(6, 1), fields(6, 2, size=3)]), np.repeat([0, 2], 6)
+    found = deformation.fit(control, labels, 3, 0.25)
+    for modes, own in zip(found, (control[:6], control, control[6:]), strict=True):  # class 1 has no pair
+        wanted = 0.75 * covariance(own) + 0.25 * covariance(control)
+        np.testing.assert_allclose(covariance(modes) * len(modes), wanted, atol=1e-4)
+    assert len(deformation.fit(control, labels, 3, 1.0)) == 1
+    with pytest.raises(ValueError, match=r"from 0 to 1\. Received: 1.5"):
+        deformation.fit(control, labels, 3, 1.5)
+
+
+def test_each_label_is_deformed_by_the_gaussian_of_its_class():
+    models = [np.zeros((1, *GRID, 2), np.float32), np.ones((1, *GRID, 2), np.float32)]
+    deformer = deformation.Deformer(models, SHAPE)
+    images = np.random.default_rng(0).random((4, *SHAPE), np.float32)
+    moved = deformer(images, np.array([0, 1, 0, 1]), np.random.default_rng(0))
+    np.testing.assert_allclose(moved[::2], images[::2], atol=1e-6)
+    assert np.abs(moved[1::2] - images[1::2]).max(axis=(1, 2, 3)).min() > 0.01
+    np.testing.assert_array_equal(moved, deformer(images, np.array([0, 1, 0, 1]), np.random.default_rng(0)))
+
+
+def test_a_source_takes_the_images_of_a_class_in_turn_whatever_the_other_classes():
+    images = np.random.default_rng(0).random((5, *SHAPE), np.float32)
+    deformer = deformation.Deformer([fields(3)], SHAPE, (1e-6, 1e-6))
+    still = deformation.Drawing(deformer, images, np.array([0, 0, 1, 1, 1]), [7, 8]).draw([1, 0, 1], [3, 5, 1])
+    np.testing.assert_allclose(still, images[[2, 1, 3]], atol=1e-4)
+    deformer.scale = (0.2, 1.3)
+    mixed, alone = (
+        deformation.Drawing(deformer, images, np.array([0, 0, 1, 1, 1]), [7, 8]).draw(labels, rows)
+        for labels, rows in (([1, 0, 1], [0, 0, 1]), ([1, 1], [0, 1]))
+    )
+    np.testing.assert_allclose(mixed[[0, 2]], alone, atol=1e-6)

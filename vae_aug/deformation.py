@@ -1,0 +1,152 @@
+"""Learns how images of a class turn into one another, and deforms images at random by what was learned.
+
+After Hauberg et al. 2016 ("Dreaming More Data"): the velocity fields between the training images, see
+`vae_aug.registration`, are taken for samples of a Gaussian, and samples of that Gaussian deform the training images.
+"""
+
+import numpy as np
+
+from vae_aug import velocity
+
+SCALE = (0.2, 1.3)  # the factor of each sample is uniform in it: some images change little
+BATCH_SIZE = 100
+
+
+def modes(control):
+    """Factorises the covariance of velocity fields about a mean of 0: a pair of images gives a field and its inverse.
+
+    Args:
+        control: float32 `(num_pairs, rows, columns, 2)`, pixels.
+
+    Returns:
+        float32 `(num_modes, rows, columns, 2)`, largest first: the sum of independent N(0, 1) times these fields has
+        the covariance `control^T control / num_pairs`.
+    """
+    flat = control.reshape(len(control), -1).astype(np.float64)
+    _, sizes, directions = np.linalg.svd(flat / np.sqrt(len(flat)), full_matrices=False)
+    return (sizes[:, None] * directions).reshape(-1, *control.shape[1:]).astype(np.float32)
+
+
+def fit(control, labels, num_classes, shrinkage=1.0):
+    """Fits a Gaussian of mean 0 per class, each shrunk to the one of all fields.
+
+    Args:
+        control: float32 `(num_pairs, rows, columns, 2)`, from `registration.register`.
+        labels: integers `(num_pairs,)`, the class of each pair.
+        num_classes: classes.
+        shrinkage: share of the pooled covariance in that of each class; 1 gives all classes the pooled one.
+
+    Returns:
+        A list of arrays as of `modes`: one for all classes if `shrinkage` is 1, else one per class. A class without a
+        pair has the pooled one.
+    """
+    if not 0 <= shrinkage <= 1:
+        raise ValueError(f"`shrinkage` should be from 0 to 1. Received: {shrinkage}")
+    pooled = modes(control)
+    if shrinkage == 1:
+        return [pooled]
+    found = []
+    for label in range(num_classes):
+        own = control[labels == label]
+        # A sum of independent fields has the sum of their covariances.
+        parts = [np.sqrt(1 - shrinkage) * modes(own), np.sqrt(shrinkage) * pooled] if len(own) else [pooled]
+        found.append(np.concatenate(parts).astype(np.float32))
+    return found
+
+
+class Deformer:
+    """Deforms images by random fields of a fitted Gaussian, on any back end.
+
+    Args:
+        models: arrays as of `fit`, one for all classes or one per class.
+        image_shape: `(height, width, channels)`.
+        scale: least and largest factor of a field.
+    """
+
+    def __init__(self, models, image_shape, scale=SCALE):
+        self.models, self.scale = models, scale
+        self.warp = velocity.make_warp(image_shape, models[0].shape[1:3])
+
+    def sample(self, labels, rng):
+        """Draws a velocity field per label, float32 `(count, rows, columns, 2)`, from a `numpy.random.Generator`."""
+        control = np.empty((len(labels), *self.models[0].shape[1:]), np.float32)
+        for k, label in enumerate(labels):
+            fields = self.models[label if len(self.models) > 1 else 0]
+            weights = rng.uniform(*self.scale) * rng.standard_normal(len(fields))
+            control[k] = np.tensordot(weights.astype(np.float32), fields, 1)
+        return control
+
+    def __call__(self, images, labels, rng):
+        """Deforms each image by a field of its own.
+
+        Args:
+            images: float32 `(count, height, width, channels)` in [0, 1].
+            labels: integers `(count,)`.
+            rng: `numpy.random.Generator`.
+
+        Returns:
+            float32 like `images`.
+        """
+        return self.apply(images, self.sample(labels, rng))[0]
+
+    def apply(self, images, control):
+        """Deforms images by given fields: the images, and displacements `(count, height, width, 2)` in pixels."""
+        parts = [slice(start, start + BATCH_SIZE) for start in range(0, len(images), BATCH_SIZE)]
+        done = [self.warp.predict_on_batch([images[part], control[part]]) for part in parts]
+        return tuple(np.concatenate([np.asarray(found) for found in both]) for both in zip(*done, strict=True))
+
+
+def make_deformer(arrays, settings):
+    """Makes the `Deformer` of a saved model.
+
+    Args:
+        arrays: of `deformation.npz`: `modes0`, and `modes1` and so on if there is a Gaussian per class.
+        settings: of its run: `image_shape` and `scale`.
+
+    Raises:
+        ValueError: there are no modes, or arrays of another kind.
+    """
+    models = [arrays[name] for k in range(len(arrays)) if (name := f"modes{k}") in arrays]
+    if not models or any(model.ndim != 4 or model.shape[-1] != 2 or not model.size for model in models):
+        raise ValueError("deformation.npz: holds no velocity fields")
+    return Deformer(models, tuple(settings["image_shape"]), settings["scale"])
+
+
+class Drawing:
+    """Draws deformed training images of chosen classes: a source of images, see `make_source`.
+
+    Each image of a class is deformed in turn. What comes of a class follows from its seed and from how many of its
+    images were drawn before, not from the other classes.
+
+    Args:
+        deformer: a `Deformer`.
+        images: float32 `(num_images, height, width, channels)` in [0, 1], the training images.
+        labels: integers `(num_images,)`.
+        seeds: integer seed of the fields, per class.
+    """
+
+    def __init__(self, deformer, images, labels, seeds):
+        self.deformer, self.classes = deformer, [images[labels == k] for k in range(len(seeds))]
+        self._rngs = [np.random.default_rng(seed) for seed in seeds]
+
+    def draw(self, labels, rows):
+        """Deforms one image per label.
+
+        Args:
+            labels: integers `(count,)`, the class of each image.
+            rows: integers `(count,)`; the image of its class that is deformed, in turn.
+
+        Returns:
+            float32 `(count, height, width, channels)` in [0, 1].
+        """
+        chosen = [self.classes[label][row % len(self.classes[label])] for label, row in zip(labels, rows, strict=True)]
+        control = np.concatenate([self.deformer.sample([label], self._rngs[label]) for label in labels])
+        return self.deformer.apply(np.stack(chosen), control)[0]
+
+
+def make_source(load, options):
+    """Makes the source of images that `common.saved` asks a kind's module for."""
+    arrays = load(0)["deformation"]
+    seeds = [options.seed_of(name) for name in options.class_names]
+    images = arrays["images"].astype(np.float32) / 255
+    return Drawing(make_deformer(arrays, options.settings), images, arrays["labels"], seeds)
