@@ -272,7 +272,8 @@ train_rbm.parse_args([])
 generate.parse_args([])
 train_cnn.parse_args(["-path", "data"])
 for main, argv in ((prepare_data.main, ["--folder", "absent"]), (train_vae.main, ["--all", "-path", "absent"]),
-                   (train_rbm.main, ["-path", "absent"]), (train_cdc.main, ["-path", "absent"]), (train_cglo.main, ["-path", "absent"]),
+                   (train_rbm.main, ["-path", "absent"]), (train_cdc.main, ["-path", "absent"]),
+                   (train_cglo.main, ["-path", "absent"]),
                    (train_deformation.main, ["-path", "absent"]),
                    (assess.main, ["-real", "absent", "-gen", "generated"]),
                    (generate.main, ["-models", "absent"]), (train_cnn.main, ["-path", "absent"])):
