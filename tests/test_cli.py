@@ -273,7 +273,8 @@ generate.parse_args([])
 train_cnn.parse_args(["-path", "data"])
 for main, argv in ((prepare_data.main, ["--folder", "absent"]), (train_vae.main, ["--all", "-path", "absent"]),
                    (train_rbm.main, ["-path", "absent"]), (train_cdc.main, ["-path", "absent"]),
-                   (train_cglo.main, ["-path", "absent"]), (train_deformation.main, ["-path", "absent"]),
+                   (train_cglo.main, ["-path", "absent"]),
+                   (train_deformation.main, ["-path", "absent"]),
                    (assess.main, ["-real", "absent", "-gen", "generated"]),
                    (generate.main, ["-models", "absent"]), (train_cnn.main, ["-path", "absent"])):
     try:
