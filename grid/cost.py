@@ -21,6 +21,7 @@ FIT_STEP = 0.01  # and per step
 STATES = 96  # of chains, that join a step of 32 images
 STATE = {"train_rbm": 0.00005, "train_vae": 0.002}  # per state, by the script that made the model
 CDC = {"cdcvae": 0.0018, "cdcgan": 0.0036}  # seconds per image and epoch, by their arithmetic beside the thesis' CNN
+PAIR = 0.12  # seconds to register a pair of images, on a processor without AVX-512
 DECODE = 0.0011  # seconds per image, PNG included
 STEPS, EPOCHS = 3000, 60  # of train_cnn.py
 PAGE = 100  # generated images per epoch of the published VAE arm
@@ -74,6 +75,12 @@ def of_rbm(line, graph):
 def of_cdc(line, graph):
     """train_cdc.py: one conditional model of all classes."""
     return START + line["--epochs"] * line["--images"] * graph.num_classes * CDC[line["--model"]], 55e6
+
+
+def of_deformation(line, graph):
+    """train_deformation.py: the ordered pairs of each class, 100 at most."""
+    pairs = min(line["--images"] * (line["--images"] - 1), line.get("--pairs", 100))
+    return START + graph.num_classes * pairs * PAIR, 3e6
 
 
 def of_generation(line, graph):
@@ -133,6 +140,7 @@ SCRIPTS = {
     "train_vae": of_vae,
     "train_rbm": of_rbm,
     "train_cdc": of_cdc,
+    "train_deformation": of_deformation,
     "generate": of_generation,
     "train_cnn": of_classifier,
 }

@@ -73,6 +73,11 @@ class Graph:
         line = given(model=model, path=DATA, **flags, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "train_cdc", line, facts)
 
+    def train_deformation(self, key, seed, facts, **flags):
+        """Adds one deformation model of all classes; the rest as in `train_vae`."""
+        line = given(path=DATA, **flags, out=PurePosixPath(key), **self.common(seed))
+        return self.add(key, "train_deformation", line, facts)
+
     def assess(self, key, generated, seed, facts, **flags):
         """Adds the comparison of a cell's generated images with the data's; the rest as in `train_vae`."""
         line = given(real=DATA, gen=PurePosixPath(generated), **flags, out=PurePosixPath(key), **self.common(seed))
