@@ -28,6 +28,7 @@ from common.errors import BadInput, some
 from images import albums, codec, diversity, folders, selection
 
 COPIES = saved.KINDS["copies"].samplers
+UNTRAINED = saved.KINDS["untrained"].samplers
 RESERVED = ("config.json", "contact_sheet.png", "strips.png")  # files in <out>, which no class can be called
 
 
@@ -47,15 +48,21 @@ def parse_args(argv=None):
         help="images of each class: a number for all classes, CLASS=N for one, or both (default: 2500)",
     )
     parser.add_argument(
-        "--sampler",
-        choices=("uniform", "normal", "posterior", "chain", *COPIES),
-        help="latents uniform in [-range, range] (as released), from N(0, 1), or around the training images; chain: "
+        *("--sampler", "--interpolation"),
+        dest="sampler",
+        choices=(
+            *("uniform", "normal", "posterior", *saved.KINDS["cglo"].samplers, "chain"),
+            *(*COPIES, *UNTRAINED),
+        ),
+        help="latents uniform in [-range, range] (as released), from N(0, 1), or around the training images; of a cGLO "
+        "on the great circle or the straight line between two images of a class, or none: its reconstructions; chain: "
         "Markov chains from labelled images (Maronas 2018); rotate, blur, rotate-blur or copy: one such copy of each "
-        "image (Eduardo and Kazi 2018) (default: for VAEs uniform)",
+        "image (Eduardo and Kazi 2018); smote: between an image and a near one of its class (Chawla et al. 2002); "
+        "noise: pixels of pure noise, a control (default: for VAEs uniform, for a cGLO slerp)",
     )
     parser.add_argument("--range", type=cli.positive_float, default=1.5, help="half the width of the uniform sampler")
     parser.add_argument("-path", "--path", help="class folders that chains start from or copies are of, or with train/")
-    add_copy_arguments(parser.add_argument_group("--sampler rotate, blur, rotate-blur, copy"))
+    add_copy_arguments(parser.add_argument_group("--sampler rotate, blur, rotate-blur, copy, smote, noise"))
     add_chain_arguments(parser.add_argument_group("--sampler chain"))
     backend.add_arguments(parser)
     args = parser.parse_args(argv)
@@ -68,8 +75,8 @@ def parse_args(argv=None):
 
 
 def add_copy_arguments(group):
-    group.add_argument("--images", type=cli.limit, help="images of each class to copy (default: all)")
-    group.add_argument("--subset", metavar="FILE", help="copy the images that this split.json or subset.json lists")
+    group.add_argument("--images", type=cli.limit, help="images of each class to start from (default: all)")
+    group.add_argument("--subset", metavar="FILE", help="start from those that this split.json or subset.json lists")
     cli.add_image_arguments(group)
 
 
@@ -93,22 +100,25 @@ def add_chain_arguments(chain):
 
 def check(parser, args):
     """Refuses flags that do not go together."""
-    chains, copies = args.sampler == "chain", args.sampler in COPIES
+    chains, copies = args.sampler == "chain", args.sampler in (*COPIES, *UNTRAINED)
     if chains and len(args.models) > 1:
         parser.error("-models: chains are of one model")
     if chains and args.chain_length and args.chain_length < (args.thin or 1):
         parser.error(f"--thin {args.thin}: keeps no state of a chain of --chain-length {args.chain_length}")
     if (chains or copies) and args.path is None:
         words = "the images that chains start from" if chains else "the images that are copied"
+        words = "the images that it starts from" if args.sampler in UNTRAINED else words
         parser.error(f"--sampler {args.sampler}: needs -path, {words}")
     if copies and args.models != parser.get_default("models"):
         parser.error(f"-models: --sampler {args.sampler} copies images and takes no model")
     if args.range != parser.get_default("range") and args.sampler not in (None, "uniform"):
         parser.error("--range: goes with --sampler uniform")
-    if copies and args.count:
+    if args.sampler in COPIES and args.count:
         parser.error(f"--count: --sampler {args.sampler} writes one copy of each image; say with --images of how many")
     others = {"chain": ("labelled", "chain_length", "thin", "expectation")} if not chains else {}
-    others |= {"rotate, blur, rotate-blur or copy": ("images", "subset", "size", "color")} if not copies else {}
+    others |= (
+        {"rotate, blur, rotate-blur, copy, smote or noise": ("images", "subset", "size", "color")} if not copies else {}
+    )
     others |= {"chain, or of copies": ("path",)} if not chains and not copies else {}
     for sampler, names in others.items():
         for name in names:
@@ -250,7 +260,7 @@ def read_starts(args, model):
 
 
 def plan_copies(args):
-    """Reads the images to copy, and settles what is to be written. Needs no back end."""
+    """Reads the images to copy or to start from, and settles what is to be written. Needs no back end."""
     runs.refuse_overlap(args.out, args.path)
     root = folders.training_root(args.path)
     files = folders.list_images(root)
@@ -261,15 +271,19 @@ def plan_copies(args):
         chosen = selection.draw_subset(files, args.images, args.seed)
     images, labels = albums.read_classes(chosen, args.size, args.color)
     settings = {name: getattr(args, name) for name in ("sampler", "size", "color", "seed")} | {"classes": list(chosen)}
+    counts, kind = [len(paths) for paths in chosen.values()], saved.KINDS["copies"]
+    if args.sampler in UNTRAINED:
+        counts, kind = count_classes(args.count, list(chosen)), saved.KINDS["untrained"]
+        settings["count"] = in_short(list(chosen), counts)
     options = saved.Options(
         list(chosen), {}, lambda name: backend.derive_seed(args.seed, name), args.sampler, labels=labels
     )
     return Job(
         list(chosen),
-        [len(paths) for paths in chosen.values()],
+        counts,
         settings,
         {"images": albums.fingerprint(images, labels)},
-        lambda: saved.make_source(saved.KINDS["copies"], [], options._replace(starts=codec.to_float(images))),
+        lambda: saved.make_source(kind, [], options._replace(starts=codec.to_float(images))),
         {name: diversity.spread(images[labels == k]) for k, name in enumerate(chosen)},
     )
 
@@ -283,7 +297,7 @@ def check_names(class_names):
 
 def main(argv=None):
     args = parse_args(argv)
-    copies = args.sampler in COPIES
+    copies = args.sampler in (*COPIES, *UNTRAINED)
     for root in () if copies else args.models:
         runs.refuse_overlap(args.out, root)
     job = (plan_copies if copies else plan_chains if args.sampler == "chain" else plan)(args)

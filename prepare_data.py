@@ -44,6 +44,12 @@ def parse_args(argv=None):
         help="per class, of the images that are not for the test, to set apart in <out>/validation (default: none)",
     )
     parser.add_argument(
+        "--draw",
+        type=cli.fraction,
+        metavar="SHARE",
+        help="of a --folder with train/ and test/ in it: this share of each class's training images, all test images",
+    )
+    parser.add_argument(
         "--rest-to-test",
         action="store_true",
         help="training images beyond --limit-train join the test part",
@@ -61,9 +67,11 @@ def parse_args(argv=None):
     if args.rest_to_test and (args.folder or args.limit_train < 0):
         parser.error("--rest-to-test: goes with --limit-train and arrays; --folder has --test-fraction")
     if not args.folder:
-        for flag in ("levels", "skip_unreadable", "follow_links"):
+        for flag in ("draw", "levels", "skip_unreadable", "follow_links"):
             if getattr(args, flag):
                 parser.error(f"--{flag.replace('_', '-')}: goes with --folder DIR")
+    if args.draw and args.validation_fraction:
+        parser.error("--draw: keeps the parts that are there; --validation-fraction makes one")
     return args
 
 
@@ -117,8 +125,20 @@ def array_images(args, dataset, limits):
 
 def folder_images(args, limits):
     """As `array_images`, of class folders that are split by the seed. Images keep their sizes."""
-    files = folders.list_images(args.folder, args.follow_links)
     chosen = []
+    for name, parts in drawn_parts(args) if args.draw else split_parts(args):
+        paths = [path for part_paths in parts.values() for path in part_paths]
+        stems_differ = len({path.stem for path in paths}) == len(paths)
+        for part, part_paths in parts.items():
+            for path in sorted(part_paths[: limit(limits, part)]):
+                chosen.append((part, name, path.stem if stems_differ else path.name, path))
+    reader = reading.Reader([path for *_, path in chosen], levels=args.levels, skip=args.skip_unreadable)
+    return [named for *named, _ in chosen], reader
+
+
+def split_parts(args):
+    """Splits class folders by the seed; yields each class and {part: its paths}."""
+    files = folders.list_images(args.folder, args.follow_links)
     for name, paths in selection.draw_subset(files, -1, args.seed).items():
         try:
             train, test = splits.split(paths, args.test_fraction, args.seed)
@@ -128,12 +148,16 @@ def folder_images(args, limits):
         if args.validation_fraction:
             train, validation = hold_out(args, train, Path(args.folder) / name)
             parts = {"train": train, "validation": validation, "test": test}
-        stems_differ = len({path.stem for path in paths}) == len(paths)
-        for part, part_paths in parts.items():
-            for path in sorted(part_paths[: limit(limits, part)]):
-                chosen.append((part, name, path.stem if stems_differ else path.name, path))
-    reader = reading.Reader([path for *_, path in chosen], levels=args.levels, skip=args.skip_unreadable)
-    return [named for *named, _ in chosen], reader
+        yield name, parts
+
+
+def drawn_parts(args):
+    """Draws a share of the training images of each class and takes all test images; yields as `split_parts`."""
+    roots = {part: Path(args.folder) / part for part in ("train", "test")}
+    files = {part: folders.list_images(root, args.follow_links) for part, root in roots.items()}
+    folders.check_same_classes(files["train"], files["test"], roots["train"], roots["test"])
+    for name, paths in selection.draw_subset(files["train"], -1, args.seed).items():
+        yield name, {"train": paths[: max(1, round(args.draw * len(paths)))], "test": files["test"][name]}
 
 
 def hold_out(args, items, name):

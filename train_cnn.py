@@ -1,7 +1,8 @@
 """Trains a classifier on real images, with or without what joins them, and tests it.
 
 Reads   <path>/train/<class>/*.png, <path>/test/<class>/*.png, and with -vae <vae>/<class>/*.png
-Writes  <out>/: result.json, report.txt, model.keras, history.csv, curves.png, confusion.png, subset.json
+Writes  <out>/: result.json, report.txt, model.keras, predictions.npz, history.csv, curves.png, confusion.png,
+        subset.json; with --no-test no report, predictions and confusion matrix
 
 Four arms: CNN (neither flag), VAE (-vae), AUG (--aug), AUG+VAE (both). Three protocols: `fair` gives every arm equal
 steps and looks at the test set once; `validated` keeps the weights that do best on <path>/validation; `published` is
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import arms
 from arms import generated
@@ -46,7 +48,7 @@ def parse_args(argv=None):
         parser.error(f"--bad: inexpert settings take the place of --aug {args.aug}; give one of them")
     args.aug = args.aug or (None if args.bad is None else "suitable")  # Deviation 10
     arms.check(parser, args)
-    args.paper = args.paper or arms.paper(args) or models.TABLE[args.model].paper
+    args.paper = args.paper or arms.paper(args) or models.find(args.model).paper
     check(parser, args)
     return args
 
@@ -67,13 +69,20 @@ def add_data_arguments(parser):
         help="test images per class at most, -1 for all",
     )
     add("--subset", metavar="FILE", help="train on the images that this split.json or subset.json lists")
+    add("--no-test", action="store_true", help="train on <path>/train or on <path> itself, and test on nothing")
     add("--binarise", action="store_true", help="make all images black and white: white above half brightness")
     cli.add_image_arguments(parser)
 
 
 def add_training_arguments(parser):
     add = parser.add_argument
-    add("--model", choices=tuple(models.TABLE), default="thesis", help="the classifier")
+    add(
+        "--model",
+        choices=(*models.TABLE, *models.FITTED),
+        default="thesis",
+        help="the classifier; neighbours and imagenet are fitted in one go and take no steps",
+    )
+    add("--pretrained", metavar="FILE", help="imagenet only: MobileNetV2's weights (default: Keras downloads them)")
     add(
         "--noise",
         type=cli.deviation,
@@ -158,7 +167,7 @@ def check(parser, args):
     if args.protocol == "published" and args.paper not in protocols.PUBLISHED:
         own = "validated -e 200" if args.paper == "neural" else "fair"
         parser.error(f"--protocol published: --model {args.model} has --protocol {own}; or give --paper")
-    entry = models.TABLE[args.model]
+    entry = models.find(args.model)
     args.weights = None if args.weights == "none" else args.weights
     if args.weights and not entry.takes_weights:
         parser.error(f"--weights: --model {args.model} starts from random ones; it goes with --model resnet50")
@@ -171,13 +180,21 @@ def check(parser, args):
         parser.error(f"--width: --model {args.model} has one width; it goes with --model vgg")
     if least and args.width < least:
         parser.error(f"--width {args.width:g}: leaves no filter, the smallest is {least:g}")
-    if args.batch_size < models.TABLE[args.model].least_batch:
+    if args.batch_size < models.find(args.model).least_batch:
         parser.error(f"-b {args.batch_size}: batch norm needs at least 2 images per step")
     if args.tensorboard and Path(args.tensorboard).is_file():
         parser.error(f"--tensorboard {args.tensorboard}: a file, not a folder")
     for flag in ("validation_images", "validate_every"):
         if getattr(args, flag) and args.protocol != "validated":
             parser.error(f"--{flag.replace('_', '-')}: goes with --protocol validated")
+    if args.no_test and args.protocol == "published":
+        parser.error("--no-test: the published protocol picks its weights on the test images")
+    if args.model in models.FITTED and (args.aug or arms.asked(args) or args.protocol != "fair"):
+        parser.error(f"--model {args.model}: is fitted to the real images in one go, under --protocol fair")
+    if args.pretrained and args.model != "imagenet":
+        parser.error("--pretrained: goes with --model imagenet")
+    if args.pretrained and not Path(args.pretrained).is_file():
+        parser.error(f"--pretrained {args.pretrained}: no such file")
 
 
 @dataclass(frozen=True)
@@ -193,8 +210,12 @@ class Files:
 def list_files(args):
     """Lists the images that the flags name, without reading one."""
     roots = {part: Path(args.path) / part for part in ("train", "test", "validation")}
-    train, test = folders.list_images(roots["train"]), folders.list_images(roots["test"])
-    folders.check_same_classes(train, test, roots["train"], roots["test"])
+    if args.no_test:
+        roots["train"] = folders.training_root(args.path)
+    train, test = folders.list_images(roots["train"]), {}
+    if not args.no_test:
+        test = folders.list_images(roots["test"])
+        folders.check_same_classes(train, test, roots["train"], roots["test"])
     validation = None
     if args.protocol == "validated":
         validation = folders.list_images(roots["validation"])
@@ -212,6 +233,8 @@ def list_files(args):
 
 def plan(args, files):
     """The schedule that the flags ask for."""
+    if args.model in models.FITTED:
+        return protocols.fitted(args.model, args.batch_size)
     arm = protocols.name_arm(arms.names(args), args.aug)
     num_train, num_generated = sum(map(len, files.train.values())), len(files.generated[0])
     layout = args.batch_size, args.injection, args.page_size
@@ -242,7 +265,7 @@ class Part:
 
 
 def read_parts(args, files):
-    """Reads the real images: {"train", "test" and, if there is one, "validation": `Part`}."""
+    """Reads the real images: {"train" and, where there are such, "test" and "validation": `Part`}."""
     parts = {}
     for name in ("train", "test", "validation"):
         if listed := getattr(files, name):
@@ -309,6 +332,11 @@ def with_reason(args, make):
         raise BadInput(f"--weights {args.weights}: not weights of ResNet-50 without top ({reason})") from None
 
 
+def loss_of(args, joined):
+    """The name of the loss: that of an arm that needs one of its own, else that of --loss."""
+    return next((arm.loss for arm in joined if arm.loss), args.loss)
+
+
 def make_augmentation(args, images):
     """Classic augmentation outside the graph, or None."""
     if not args.aug or args.augmenter == "graph":
@@ -329,7 +357,9 @@ def fit(args, schedule, parts, joined, num_classes):
 
     from cnn import objectives, training
 
-    train, recipe = parts["train"], models.TABLE[args.model].recipe
+    train, recipe = parts["train"], models.find(args.model).recipe
+    if args.model in models.FITTED:
+        return fit_at_once(args, train, num_classes), pd.DataFrame(columns=["epoch", "loss", "accuracy"]), 0
     labels = train.one_hot(num_classes)
     pages = next((arm.pages for arm in joined if arm.pages), None)
     if pages:
@@ -342,22 +372,22 @@ def fit(args, schedule, parts, joined, num_classes):
         network, model = build(args, train.images, num_classes)
         if args.loss != "ce":
             objectives.give_logits(network)
-        loss = next((arm.loss for arm in joined if arm.loss), args.loss)
+        loss = loss_of(args, joined)
         at_once = 1 if in_step else schedule.steps_per_epoch
         training.compile_classifier(model, at_once, recipe, loss, schedule.steps())
     if any(arm.one_device for arm in joined):
-        backend.check_one_device(model, f"--devices {args.devices}: with -chain or --model ladder")
+        backend.check_one_device(model, f"--devices {args.devices}: with -chain, --mix mixmatch or --model ladder")
     for arm in joined:
         batches = arm.join(batches, Training(model, train.images, labels, args.seed, augment))
     callbacks = [callback for arm in joined for callback in arm.callbacks()]
     callbacks += [keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else []
-    watched = parts["validation" if args.protocol == "validated" else "test"]
+    watched = parts.get("validation" if args.protocol == "validated" else "test")
     with cli.progress(total=schedule.steps(), unit="step", desc=schedule.arm, disable=args.verbose) as bar:
         history, kept = training.train(
             model,
             batches,
             schedule,
-            (watched.images, watched.one_hot(num_classes)),
+            watched and (watched.images, watched.one_hot(num_classes)),
             callbacks,
             int(args.verbose),
             bar.update,
@@ -370,24 +400,63 @@ def fit(args, schedule, parts, joined, num_classes):
     return network, history, kept
 
 
-def save_result(folder, result, report, history, loss="ce"):
-    """Writes the numbers and their pictures into the run folder; `loss` is what was trained for."""
+def fit_at_once(args, train, num_classes):
+    """Fits a classifier that takes no optimiser steps."""
+    try:
+        return models.fit(args.model, train.images, train.labels, num_classes, args.pretrained)
+    except Exception as error:  # Keras wraps a failed download in a plain Exception, and h5py raises what it likes
+        if args.model != "imagenet" or isinstance(error, MemoryError):
+            raise
+        reason = " ".join(str(error).split())[:150]
+        if args.pretrained:
+            raise BadInput(f"--pretrained {args.pretrained}: not weights of MobileNetV2 ({reason})") from None
+        raise BadInput(
+            f"--model imagenet: Keras could not download its weights ({reason}); give the file with --pretrained"
+        ) from None
+
+
+def evaluate(network, part, files, class_names):
+    """Tests a network: facts for result.json, the report as text, and arrays of the predictions.
+
+    The arrays are `files` (`<class>/<name>`), `labels` (integers) and `probabilities` (float32), in one order.
+    """
+    from cnn import evaluation
+
+    probabilities, labels = evaluation.probabilities(network, part.images), part.labels
+    facts = {
+        "scores": metrics.scores(probabilities, labels),
+        "confusion": metrics.confusion(probabilities, labels).tolist(),
+    }
+    names = [f"{name}/{path.name}" for name, paths in files.items() for path in paths]
+    arrays = {"files": np.array(names), "labels": labels, "probabilities": probabilities}
+    return facts, metrics.report(probabilities, labels, class_names), arrays
+
+
+def save_result(folder, result, history, report, predictions, loss="ce"):
+    """Writes the numbers and their pictures into the run folder; `predictions` is None where nothing was tested.
+
+    `loss` is what was trained for.
+    """
     runs.write_json(folder / "result.json", result)
-    (folder / "report.txt").write_text(report, encoding="utf-8", errors="replace")
     history.to_csv(folder / "history.csv", index=False)
     panels = [(losses.TITLES[loss], ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
     plots.curves(folder / "curves.png", history, panels)
+    if predictions is None:
+        return
+    (folder / "report.txt").write_text(report, encoding="utf-8", errors="replace")
+    np.savez_compressed(folder / "predictions.npz", **predictions)
     title = f"{result['arm']}, {result['protocol']}: macro F1 {result['scores']['f1']:.4f}"
     plots.confusion(folder / "confusion.png", np.array(result["confusion"]), result["classes"], title)
 
 
-def show(result, report, out):
-    """Prints what a finished run found, in the original's six lines."""
-    print(report)
-    lines = {"Loss": "loss", "Acc": "accuracy", "Precision": "precision", "Recall": "recall", "F1": "f1"}
-    for word, key in lines.items():
-        print(f"{word:<10}{result['scores'][key]:.4f}")
-    print(f"{'Support':<10}{result['scores']['support']}")
+def show(result, out):
+    """Prints what the finished run in the folder `out` found, in the original's six lines."""
+    if result["scores"]:
+        print((out / "report.txt").read_text(encoding="utf-8"))
+        lines = {"Loss": "loss", "Acc": "accuracy", "Precision": "precision", "Recall": "recall", "F1": "f1"}
+        for word, key in lines.items():
+            print(f"{word:<10}{result['scores'][key]:.4f}")
+        print(f"{'Support':<10}{result['scores']['support']}")
     remark = f" ({result['remark']})" if result["remark"] else ""
     print(f"{result['arm']}, {result['protocol']} protocol{remark}: {result['steps']} optimiser steps, {out}")
 
@@ -398,6 +467,7 @@ def default_out(args):
         args.model if args.model not in ("thesis", "ladder") else None,
         f"width{args.width:g}" if args.width != 1 else None,
         arms.chain.variant(args) if args.chain else None,
+        arms.replacement.variant(args) if args.cglo else None,
         args.loss if args.loss != "ce" else None,
         args.aug if args.aug not in (None, "suitable") else None,
         arms.cutout.variant(args),
@@ -420,8 +490,9 @@ def main(argv=None):
     class_names = list(files.train)
     schedule = plan(args, files)
     parts = read_parts(args, files)
-    source, shape = Path(args.path) / "train", parts["train"].images.shape[1:]
-    joined = arms.read(args, Reading(source, shape, schedule, files.generated, tuple(class_names)))
+    source, train = folders.training_root(args.path), parts["train"].images
+    known = tuple(class_names), files.train, train
+    joined = arms.read(args, Reading(source, train.shape[1:], schedule, files.generated, *known))
     settings = settings_of(args, schedule, joined)
     data = {name: part.fingerprint() for name, part in parts.items()}
     if args.weights not in (None, "imagenet"):
@@ -430,16 +501,15 @@ def main(argv=None):
         data |= arm.data
     if runs.finished(out, settings, data, prose=("schedule.remark",)):
         print(f"{out} is done already")
-        show(runs.read_json(out / "result.json"), (out / "report.txt").read_text(encoding="utf-8"), out)
+        show(runs.read_json(out / "result.json"), out)
         return
 
     with runs.writing(out, settings, data) as folder:
         started = time.perf_counter()
         network, history, kept = fit(args, schedule, parts, joined, len(class_names))
-        from cnn import evaluation
-
-        probabilities, test = evaluation.probabilities(network, parts["test"].images), parts["test"].labels
-        report = metrics.report(probabilities, test, class_names)
+        facts, report, predictions = {"scores": None, "confusion": None}, "", None
+        if "test" in parts:
+            facts, report, predictions = evaluate(network, parts["test"], files.test, class_names)
         pages = next((arm.pages for arm in joined if arm.pages), None)
         result = {
             "arm": schedule.arm,
@@ -447,10 +517,10 @@ def main(argv=None):
             "remark": schedule.remark,
             "model": args.model,
             **{name: fact for arm in joined for name, fact in arm.facts().items()},
-            "scores": metrics.scores(probabilities, test),
+            "scores": facts["scores"],
             "images": {
                 "train": len(parts["train"].labels),
-                "test": len(test),
+                "test": len(parts["test"].labels) if "test" in parts else 0,
                 "generated": len(pages[1]) if pages else 0,
             },
             "steps": schedule.steps(len(history)),
@@ -458,12 +528,12 @@ def main(argv=None):
             "epoch_kept": kept,
             "seconds": round(time.perf_counter() - started, 1),
             "classes": class_names,
-            "confusion": metrics.confusion(probabilities, test).tolist(),
+            "confusion": facts["confusion"],
         }
         network.save(folder / "model.keras")
         selection.save_list(folder / "subset.json", subset=files.train)
-        save_result(folder, result, report, history, args.loss)
-    show(result, report, out)
+        save_result(folder, result, history, report, predictions, loss_of(args, joined))
+    show(result, out)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,34 @@ To add one: write the module and name it in `MODULES`, in the order in which arm
 that word of `--mix`.
 """
 
-from arms import autoaugment, chain, cutmix, cutout, deformation, erasing, generated, mixup, unlabelled
+from arms import (
+    autoaugment,
+    chain,
+    cutmix,
+    cutout,
+    deformation,
+    erasing,
+    generated,
+    mixmatch,
+    mixup,
+    replacement,
+    unlabelled,
+)
 
-MODULES = (generated, deformation, chain, unlabelled, autoaugment, cutout, erasing, mixup, cutmix)
+# Cut, erased and AutoAugmented are real images alone; what a cGLO draws joins after that.
+MODULES = (
+    generated,
+    deformation,
+    chain,
+    unlabelled,
+    autoaugment,
+    cutout,
+    erasing,
+    replacement,
+    mixup,
+    cutmix,
+    mixmatch,
+)
 
 
 def add_arguments(parser):

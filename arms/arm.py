@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from common import backend
+from images import albums, codec, selection
+from images import folders as listing
 
 
 class Reading(NamedTuple):
@@ -17,6 +19,8 @@ class Reading(NamedTuple):
         schedule: the `protocols.Schedule` of the training.
         generated: paths of generated images in the order in which pages take them, and the places of their classes.
         class_names: of the training images.
+        files: {class: paths} of the training images.
+        images: their album, class after class.
     """
 
     source: Any
@@ -24,6 +28,8 @@ class Reading(NamedTuple):
     schedule: Any
     generated: tuple
     class_names: tuple = ()
+    files: dict | None = None
+    images: Any = None
 
 
 class Training(NamedTuple):
@@ -72,6 +78,22 @@ class Arm:
     def facts(self):
         """Gives what it adds to result.json after the training, a dict."""
         return {}
+
+
+def open_unlabelled(args, reading):
+    """Opens the album of the images of `--unlabelled`, as many per class as `--unlabelled-images` says.
+
+    Raises:
+        ValueError: there are fewer than two, or they are of another shape than the training images.
+    """
+    files = selection.draw_subset(listing.list_unlabelled(args.unlabelled), args.unlabelled_images or -1, args.seed)
+    paths = [path for part in files.values() for path in part]
+    if len(paths) < 2:
+        raise ValueError(f"{args.unlabelled}: {len(paths)} images in it, at least 2 are needed")
+    album = albums.open_album(paths, args.size, args.color)
+    album = albums.binary(album, args.unlabelled) if args.binarise else album
+    codec.check_same_shape({reading.source: reading.image_shape, args.unlabelled: album.shape[1:]})
+    return album
 
 
 def is_mixed(args, name):

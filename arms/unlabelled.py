@@ -1,22 +1,22 @@
 """`--unlabelled FOLDER`: images without labels join the labelled ones, for the ladder network."""
 
-from arms.arm import Arm
+from arms.arm import Arm, open_unlabelled
 from common import backend, cli
-from images import albums, codec, selection
-from images import folders as listing
 
 NAME, PAPER = "LADDER", "scarce"
 
 
 def add_arguments(parser):
-    parser.add_argument("--unlabelled", metavar="FOLDER", help="images without labels, for --model ladder")
+    parser.add_argument(
+        "--unlabelled", metavar="FOLDER", help="images without labels, for --model ladder and --mix mixmatch"
+    )
     parser.add_argument(
         "--unlabelled-images", type=cli.limit, metavar="N", help="use N unlabelled images per class (default: all)"
     )
 
 
 def is_asked(args):
-    return bool(args.unlabelled)
+    return args.model == "ladder" and bool(args.unlabelled)
 
 
 def folders(args):
@@ -26,8 +26,8 @@ def folders(args):
 def check(parser, args):
     if args.unlabelled_images and not args.unlabelled:
         parser.error("--unlabelled-images: goes with --unlabelled FOLDER")
-    if args.unlabelled and args.model != "ladder":
-        parser.error("--unlabelled: goes with --model ladder")
+    if args.unlabelled and args.model != "ladder" and "mixmatch" not in (args.mix or ()):
+        parser.error("--unlabelled: goes with --model ladder, or with --mix mixmatch")
     if args.model == "ladder" and not args.unlabelled:
         parser.error("--model ladder: needs --unlabelled FOLDER")
     if args.model == "ladder" and (args.chain or args.vae or args.aug):
@@ -37,14 +37,7 @@ def check(parser, args):
 
 
 def read(args, reading):
-    files = selection.draw_subset(listing.list_unlabelled(args.unlabelled), args.unlabelled_images or -1, args.seed)
-    paths = [path for part in files.values() for path in part]
-    if len(paths) < 2:
-        raise ValueError(f"{args.unlabelled}: {len(paths)} images in it, the ladder network needs at least 2")
-    album = albums.open_album(paths, args.size, args.color)
-    album = albums.binary(album, args.unlabelled) if args.binarise else album
-    codec.check_same_shape({reading.source: reading.image_shape, args.unlabelled: album.shape[1:]})
-    return Unlabelled(album, args.unlabelled_images or -1, args.seed)
+    return Unlabelled(open_unlabelled(args, reading), args.unlabelled_images or -1, args.seed)
 
 
 class Unlabelled(Arm):

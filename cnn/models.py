@@ -67,6 +67,22 @@ TABLE = {
         "ResNet-50", "cnn.resnet:build", "cglo", recipes.RESNET, noise=0.0, seconds=0.05, takes_weights=True
     ),
 }
+# Fitted in one go, without optimiser steps: `place` names a function of (images, labels, num_classes, weights).
+FITTED = {
+    "neighbours": Classifier("nearest neighbour on pixels", "cnn.fitted:fit_neighbours", least_batch=1),
+    "imagenet": Classifier("logistic regression on frozen ImageNet features", "cnn.fitted:fit_imagenet", least_batch=1),
+}
+
+
+def find(name):
+    """The line of a classifier, trained or fitted."""
+    return TABLE[name] if name in TABLE else FITTED[name]
+
+
+def fit(name, images, labels, num_classes, weights=None):
+    """Fits a classifier of `FITTED`; arguments as of `cnn.fitted.fit_imagenet`. Returns a Keras model."""
+    module, function = FITTED[name].place.split(":")
+    return getattr(importlib.import_module(module), function)(images, labels, num_classes, weights)
 
 
 def build(name, image_shape, num_classes, noise=None, width=1.0, **options):

@@ -177,6 +177,11 @@ def scarce(arm, *settings, select=None):
     return replace(fair(arm, *settings), protocol="published", monitor=monitor, patience=patience, remark=remark)
 
 
+def fitted(model, batch_size=32):
+    """Lays out no step at all, for a classifier that is fitted in one go; its arm has the classifier's name."""
+    return Schedule(model.upper(), "fair", 0, 0, batch_size, 0, False, True, None, None)
+
+
 PUBLISHED = {"thesis": published, "scarce": scarce}  # by paper
 
 

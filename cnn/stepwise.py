@@ -40,7 +40,8 @@ def fit(
         callbacks.on_epoch_begin(epoch)
         logs = _run_epoch(model, batches, steps_per_epoch, callbacks)
         if validation_data and (epoch + 1) % validation_freq == 0:
-            found = model.evaluate(*validation_data, batch_size=validation_batch_size, verbose=0, return_dict=True)
+            options = {"batch_size": validation_batch_size, "verbose": 0, "callbacks": callbacks}
+            found = model.evaluate(*validation_data, **options, return_dict=True)
             logs |= {f"val_{name}": value for name, value in found.items()}
         callbacks.on_epoch_end(epoch, logs)
         if model.stop_training:
@@ -52,8 +53,8 @@ def fit(
 def _run_epoch(model, batches, steps, callbacks):
     totals, num_images = {}, 0
     for step in range(steps):
-        images, labels = next(batches)
         callbacks.on_train_batch_begin(step)
+        images, labels = next(batches)
         model.reset_metrics()  # else a step reports the mean since the last reset, in some versions of Keras
         logs = model.train_on_batch(images, labels, return_dict=True)
         num_images += len(labels)

@@ -66,14 +66,14 @@ def compile_classifier(model, steps_per_epoch=1, recipe=ADAM, loss="ce", steps=N
     On TensorFlow up to ten steps, as many as divide an epoch, are one call of its graph: between two calls is Python.
 
     Args:
-        model: Keras model that gives probabilities, or logits for a loss that wants them.
+        model: Keras model that gives probabilities.
         steps_per_epoch: optimiser steps.
         recipe: a `recipes.Recipe`. Its weight decay becomes a penalty of the model's variables, which is part of the
             loss that a training reports.
-        loss: a name of `losses.NAMES`.
+        loss: a name of `objectives.LOSSES`; cosine losses want a model that gives logits.
         steps: optimiser steps of the whole training, for a recipe whose learning rate falls.
     """
-    options = dict(recipe.options)
+    options, (function, accuracy) = dict(recipe.options), objectives.LOSSES[loss]
     if recipe.falls:
         options["learning_rate"] = keras.optimizers.schedules.PiecewiseConstantDecay(*recipe.rates(steps))
     if recipe.weight_decay:
@@ -81,8 +81,8 @@ def compile_classifier(model, steps_per_epoch=1, recipe=ADAM, loss="ce", steps=N
             variable.regularizer = keras.regularizers.L2(recipe.weight_decay / 2)
     model.compile(
         optimizer=keras.optimizers.get({"class_name": recipe.optimizer, "config": options}),
-        loss=objectives.of(loss),
-        metrics=[objectives.accuracy_of(loss)],
+        loss=function,
+        metrics=[accuracy],
         steps_per_execution=_steps_at_once(model, steps_per_epoch),
     )
 

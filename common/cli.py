@@ -60,7 +60,8 @@ fraction = number(float, lambda x: 0 < x < 1, "a number between 0 and 1")
 share = number(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
 dimension = number(int, lambda n: 0 < n <= 2**16, "a whole number from 1 to 65536")
 side = number(int, lambda n: 0 < n <= 4096, "a whole number of pixels from 1 to 4096")
-deviation = number(float, lambda x: 0 <= x <= 1, "a number from 0 to 1")  # what Keras' GaussianNoise takes
+proportion = number(float, lambda x: 0 <= x <= 1, "a number from 0 to 1")
+deviation = proportion  # what Keras' GaussianNoise takes
 positive_float = number(float, lambda x: 0 < x < float("inf"), "a number above 0")
 
 

@@ -46,8 +46,10 @@ KINDS = {
     "rbm": Kind("vae_aug.chains", ("rbm.keras",), ("chain",)),
     "cdcvae": Kind("vae_aug.conditional", ("decoder.keras",)),
     "cdcgan": Kind("vae_aug.conditional", ("generator.keras",)),
+    "cglo": Kind("vae_aug.interpolation", ("generator.keras", "codes.npz"), ("slerp", "lerp", "none")),
     "deformation": Kind("vae_aug.deformation", ("deformation.npz",), shared=("image_shape", "scale")),
     "copies": Kind("vae_aug.transforms", (), ("rotate", "blur", "rotate-blur", "copy")),  # of images, not of a model
+    "untrained": Kind("vae_aug.untrained", (), ("smote", "noise")),  # the same
 }
 
 
@@ -59,8 +61,8 @@ class Options(NamedTuple):
     seed_of: Callable  # gives an integer seed for a name
     sampler: str | None = None
     half_range: float = 1.5  # of the uniform sampler
-    starts: Any = None  # of chains and copies: float32 `(num_starts, height, width, channels)`, of chains 0 and 1
-    labels: Any = None  # of chains and copies: integers `(num_starts,)`, the class of each start
+    starts: Any = None  # of what starts at images: float32 `(num_starts, height, width, channels)`, of chains 0 and 1
+    labels: Any = None  # of the same: integers `(num_starts,)`, the class of each start
     length: int | None = None  # of chains: steps before one goes back to its start
     thin: int = 1  # of chains: keep every N-th state
     expectation: bool = False  # of chains: E[x | h] in place of a state

@@ -23,6 +23,7 @@ from report import page, results
 from report.tables import has_numbers
 
 QUICK = {"seeds": 1, "steps": 200, "e": 10}  # of every study's --quick: one seed, 200 optimiser steps, 10 epochs
+OWN = "own_data"  # the study of one's own images, which compare.py runs and reproduce.py does not
 # Flags that all cells of a folder share, whatever the study.
 SHARED = ("steps", "e", "limte", "precision", "deterministic", "size", "color")
 
@@ -69,9 +70,9 @@ class Report:
 
 
 def names():
-    """The studies that there are: the folders of `experiments/`, the thesis, which came first, before the others."""
+    """The papers' studies: the folders of `experiments/`, the thesis, which came first, before the others."""
     found = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.ispkg]
-    return sorted(found, key=lambda name: (name != dataset.UNNAMED, name))
+    return sorted(set(found) - {OWN}, key=lambda name: (name != dataset.UNNAMED, name))
 
 
 def load(name):
@@ -203,12 +204,15 @@ def write_report(study, root, frame):
 
 
 def facts(root, published):
-    """What made the numbers: commands, versions, hardware, time. `published` says what the published numbers are of."""
+    """What made the numbers: commands, versions, hardware, time.
+
+    `published` says what the published numbers are of; empty where there are none.
+    """
     records = [record for _, record in results.records(root, whole=False)]
     finished = sorted(record["finished"] for record in records)
     versions = sorted({f"{name} {number}" for record in records for name, number in record["versions"].items()})
     return {
-        "data": f"{dataset.read(root)['name']}; published numbers are {published}",
+        "data": dataset.read(root)["name"] + (f"; published numbers are {published}" if published else ""),
         "commands": "\n".join(dict.fromkeys((root / "commands.txt").read_text(encoding="utf-8").splitlines())),
         "cells": f"{len(records)} trainings and generations",
         "time": f"{cost.words(sum(record['seconds'] for record in records))}, added up over the workers",

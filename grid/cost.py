@@ -18,8 +18,11 @@ RBM_EPOCHS = {"bad": 50, "good": 300}  # of the presets; ten steps each
 RBM_STEP, RBM_IMAGE = 0.003, 0.00003  # an RBM's seconds per step and per image
 FIT = {"fc1": 0.0001, "fc2": 0.0001, "conv1": 0.0006, "ladder": 0.0004}  # the scarce paper's models, per image
 FIT_STEP = 0.01  # and per step
+AT_ONCE = ("neighbours", "imagenet")  # classifiers that take no steps
 STATES = 96  # of chains, that join a step of 32 images
 STATE = {"train_rbm": 0.00005, "train_vae": 0.002}  # per state, by the script that made the model
+FIT |= {"wrn-10-2": 0.0037, "wrn-16-2": 0.0075, "wrn-16-4": 0.023, "wrn-16-8": 0.083, "wrn-28-10": 0.28}
+CGLO_STEP, CGLO_IMAGE = 0.05, 0.004  # a cGLO's seconds per step and per image
 CDC = {"cdcvae": 0.0018, "cdcgan": 0.0036}  # seconds per image and epoch, by their arithmetic beside the thesis' CNN
 PAIR = 0.12  # seconds to register a pair of images, on a processor without AVX-512
 DECODE = 0.0011  # seconds per image, PNG included
@@ -56,10 +59,10 @@ def read(flags):
 
 def of_vae(line, graph):
     """train_vae.py: one model per class, or one alone (--digit, --joint)."""
-    models, count = 1, line["--images"]
+    per_class = line["--images"] if line["--images"] > 0 else sum(graph.classes.values()) / graph.num_classes
+    models, count = 1, per_class
     if "--joint" in line:
-        everything = sum(graph.classes.values())
-        count = everything if count < 0 else count * graph.num_classes
+        count = per_class * graph.num_classes
     elif "--all" in line:
         models = graph.num_classes / int(line.get("--part", "1/1").partition("/")[2])
     step = math.ceil(count / VAE_BATCH) * VAE_STEP + VAE_IMAGE * count
@@ -74,7 +77,16 @@ def of_rbm(line, graph):
 
 def of_cdc(line, graph):
     """train_cdc.py: one conditional model of all classes."""
-    return START + line["--epochs"] * line["--images"] * graph.num_classes * CDC[line["--model"]], 55e6
+    every = line["--images"] * graph.num_classes if line.get("--images", -1) > 0 else sum(graph.classes.values())
+    return START + line["--epochs"] * every * CDC[line["--model"]], 55e6
+
+
+def of_cglo(line, graph):
+    """train_cglo.py: one generator of all classes; the images without labels are not counted."""
+    images = line["--images"] * graph.num_classes
+    batch = line.get("--batch", max(2, min(128, images // 8)))
+    step = CGLO_STEP + batch * CGLO_IMAGE
+    return START + line["--epochs"] * max(1, images // batch) * step, 40e6
 
 
 def of_deformation(line, graph):
@@ -85,23 +97,30 @@ def of_deformation(line, graph):
 
 def of_generation(line, graph):
     """generate.py: images from the prior, a chain from one image of each class, or copies."""
-    disk = graph.num_classes * line.get("--count", line.get("--images", 0)) * 600
     if "--count" not in line:
-        return 1.0, disk
+        return 1.0, graph.num_classes * line.get("--images", 0) * 600
+    counts = line["--count"] if isinstance(line["--count"], list) else [line["--count"]]
+    if any(isinstance(count, str) for count in counts):  # CLASS=N of every class
+        count = sum(int(str(count).rpartition("=")[2]) for count in counts) / graph.num_classes
+    else:
+        count = counts[0]
+    disk = graph.num_classes * count * 600
     if line.get("--sampler") == "chain":
         made_by = graph.cells[str(line["-models"])].script
         return START + graph.num_classes * line["--chain-length"] * STATE[made_by], disk
-    return graph.num_classes * (1 + DECODE * line["--count"]), disk
+    return graph.num_classes * (1 + DECODE * count), disk
 
 
 def of_classifier(line, graph):
     """train_cnn.py: the steps of a training, and its looks at the test set."""
     model, precision = line.get("--model", "thesis"), line["--precision"]
+    if model in AT_ONCE:
+        return START, 25e6
     fit = FIT.get(model, TRAIN[precision])
     predict = FIT[model] / 3 if model in FIT else PREDICT[precision]
     fit, predict = (seconds * line.get("--width", 1) ** 2 for seconds in (fit, predict))
     steps, looks = length(line, graph)
-    seconds = 32 * fit + FIT_STEP * (model in FIT)
+    seconds = line.get("-b", 32) * fit + FIT_STEP * (model in FIT)
     if "-chain" in line:
         state = STATE[graph.cells[str(line["-chain"])].script]
         seconds += STATES * (fit + state + predict * (line["--labels"] == "y"))
@@ -141,6 +160,7 @@ SCRIPTS = {
     "train_rbm": of_rbm,
     "train_cdc": of_cdc,
     "train_deformation": of_deformation,
+    "train_cglo": of_cglo,
     "generate": of_generation,
     "train_cnn": of_classifier,
 }

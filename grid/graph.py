@@ -24,6 +24,7 @@ class Graph:
     def __init__(self, args, classes):
         self.args, self.classes, self.num_classes, self.cells = args, classes, len(classes), {}
         self.seeds = range(FIRST_SEED, FIRST_SEED + args.seeds)
+        self.data = DATA  # where the next cells read real images: a folder of the grid
         self.protocols = ("fair", "published") if args.protocol == "both" else (args.protocol,)
 
     def add(self, key, script, flags, facts):
@@ -46,6 +47,11 @@ class Graph:
             raise ValueError(f"two cells are called {key}: {made.command('.')}; {cell.command('.')}")
         return key
 
+    def prepare_data(self, key, seed, facts, **flags):
+        """Adds a split of the data's images, or a draw of them; the rest as in `train_vae`."""
+        line = given(folder=self.data, **flags, seed=seed, out=PurePosixPath(key))
+        return self.add(key, "prepare_data", line, facts)
+
     def train_vae(self, key, kind, seed, facts, **flags):
         """Adds VAEs of the data's training images.
 
@@ -57,7 +63,7 @@ class Graph:
             facts: as in `add`.
             **flags: the other flags, in their order; None and False are not given.
         """
-        line = given(**kind, path=DATA, **flags, out=PurePosixPath(key), **self.common(seed))
+        line = given(**kind, path=self.data, **flags, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "train_vae", line, facts)
 
     def train_rbm(self, generator, available, seed, epochs=None):
@@ -65,22 +71,28 @@ class Graph:
         preset = PRESETS[generator]
         key = f"rbm/{preset}-{available}-seed{seed}"
         flags = {"images": available // self.num_classes, "preset": preset, "epochs": epochs}
-        line = given(path=DATA, **flags, out=PurePosixPath(key), **self.common(seed))
+        line = given(path=self.data, **flags, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "train_rbm", line, {"generator": generator, "available": available, "seed": seed})
 
     def train_cdc(self, key, model, seed, facts, **flags):
         """Adds one conditional model of all classes, `"cdcvae"` or `"cdcgan"`; the rest as in `train_vae`."""
-        line = given(model=model, path=DATA, **flags, out=PurePosixPath(key), **self.common(seed))
+        line = given(model=model, path=self.data, **flags, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "train_cdc", line, facts)
 
     def train_deformation(self, key, seed, facts, **flags):
         """Adds one deformation model of all classes; the rest as in `train_vae`."""
-        line = given(path=DATA, **flags, out=PurePosixPath(key), **self.common(seed))
+        line = given(path=self.data, **flags, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "train_deformation", line, facts)
+
+    def train_cglo(self, key, seed, facts, **flags):
+        """Adds one cGLO of all classes; the rest as in `train_vae`."""
+        return self.add(
+            key, "train_cglo", given(path=DATA, **flags, out=PurePosixPath(key), **self.common(seed)), facts
+        )
 
     def assess(self, key, generated, seed, facts, **flags):
         """Adds the comparison of a cell's generated images with the data's; the rest as in `train_vae`."""
-        line = given(real=DATA, gen=PurePosixPath(generated), **flags, out=PurePosixPath(key), **self.common(seed))
+        line = given(real=self.data, gen=PurePosixPath(generated), **flags, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "assess", line, facts)
 
     def generate(self, key, models, facts, sampler=None, **flags):
@@ -96,7 +108,7 @@ class Graph:
         """
         models, out = list(map(PurePosixPath, models)), ["-out", PurePosixPath(key)]
         if sampler:
-            line = [*given(sampler=sampler, models=models or None, path=DATA, **flags), *out]
+            line = [*given(sampler=sampler, models=models or None, path=self.data, **flags), *out]
         else:
             line = [*given(models=models), *out, *given(**flags)]
         return self.add(key, "generate", [*line, *given(**self.common(facts["seed"], images=False))], facts)
@@ -117,7 +129,7 @@ class Graph:
         own_steps = protocol == "published" and asked.get("model") in (None, "thesis") and not asked.get("chain")
         passed = {"limte": args.limte, "e": args.e, "b": getattr(args, "b", None), "precision": args.precision}
         steps = flags.pop("steps", None if own_steps else args.steps)
-        line = given(path=DATA, **images, protocol=protocol, **(passed | flags))
+        line = given(path=self.data, **images, protocol=protocol, **(passed | flags))
         line += given(steps=steps, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "train_cnn", line, facts)
 

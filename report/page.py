@@ -11,6 +11,8 @@ import jinja2
 import pandas as pd
 
 VERDICTS = {"holds": ("yes", "✓"), "does not hold": ("no", "✗"), "not decided": ("open", "?")}  # class, mark
+VERDICTS |= {"helps": ("yes", "✓"), "harms": ("no", "✗"), "no difference worth having": ("open", "=")}
+VERDICTS |= {"cannot tell": ("open", "?")}
 NUMBER = re.compile("[-+\u2212]?\\d[\\d.,]*%?")
 STICKY = 14  # characters that row names may have together to stay in sight on a phone while the rest scrolls
 PER_INCH = 120  # CSS pixels for an inch of a figure, whose text of 8 points would be small at the usual 96

@@ -40,7 +40,7 @@ def collect(root, axes=None):
     own = sorted(path.parent.name for path in root.glob("*/result.json"))
     recorded = [key for key, _ in records(root) if (root / key / "result.json").is_file()]
     _say_what_is_not_counted(root, recorded)
-    rows = [_row(root, key) for key in (*own, *recorded)]
+    rows = [row for row in (_row(root, key) for key in (*own, *recorded)) if row]
     frame = pd.DataFrame([row for row, _ in rows], columns=COLUMNS)
     facts = pd.DataFrame([found for _, found in rows], dtype=object)
     axes = _found_axes(facts) if axes is None else axes
@@ -84,10 +84,12 @@ def _found_axes(facts):
 
 
 def _row(root, key):
-    """The columns of one classifier that all have, and the facts from which its axes come."""
+    """The columns of one classifier that all have, and the facts from which its axes come; None if not tested."""
     folder = root / key
     result, config = runs.read_json(folder / "result.json"), runs.read_json(folder / "config.json")
     path, settings = record_path(root, key), config["settings"]
+    if not result["scores"]:
+        return None
     # A grid's record says what the folder does not; a run of its own has none.
     record = runs.read_json(path) if path.exists() else {"command": config["environment"]["command"], "facts": {}}
     facts = {name: value for name, value in result.items() if name in ("chain_length", "labels")} | record["facts"]

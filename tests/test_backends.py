@@ -83,6 +83,13 @@ def test_chains_join_and_write_images(run, root, rbm):
     assert len(list((root / "states" / "0").glob("*.png"))) == 5
 
 
+def test_a_cglo_is_trained_and_replaces_images(run, root):
+    run("train_cglo.py", "--images", 4, "--epochs", 2, "--latent", 6, "--preset", "released", "--out", "cglo")
+    assert len((root / "cglo" / "losses.csv").read_text().splitlines()) == 3
+    run("train_cnn.py", *TINY, "-cglo", "cglo", "--out", "replaced")
+    assert result(root / "replaced")["cglo"]["of"] == 16
+
+
 def test_the_ladder_network_learns_from_unlabelled_images(run, root):
     run("train_cnn.py", *TINY, "--model", "ladder", "--unlabelled", "data/train", "--out", "ladder")
     assert result(root / "ladder")["unlabelled"] == 24
@@ -94,6 +101,14 @@ def test_deformations_are_learned_join_and_write_images(run, root):
     assert [len(list((root / "deformed" / name).glob("*.png"))) for name in "012"] == [4] * 3
     run("train_cnn.py", *TINY, "-deform", "deform", "--out", "deforming")
     assert (result(root / "deforming")["arm"], result(root / "deforming")["steps"]) == ("DEFORM", 4)
+
+
+def test_wide_residual_networks_train_by_every_loss(run, root):
+    wrn = [*TINY, "--model", "wrn-10-2"]
+    run("train_cnn.py", *wrn, "--aug", "stroke", "--mix", "cutout", "--loss", "cosine+ce", "--out", "wrn")
+    assert (result(root / "wrn")["arm"], result(root / "wrn")["steps"]) == ("AUG+CUTOUT", 4)
+    run("train_cnn.py", *wrn, "--aug", "mild", "--mix", "mixmatch", "--unlabelled", "data/train", "--out", "mixmatch")
+    assert result(root / "mixmatch")["unlabelled"] == 24
 
 
 def test_several_devices_share_a_training_and_its_evaluation(backend, run, root):

@@ -9,6 +9,7 @@ from conftest import reproduce_here, write_digits
 
 import generate
 import train_cdc
+import train_cglo
 import train_cnn
 import train_deformation
 import train_rbm
@@ -20,7 +21,7 @@ from grid import cost
 
 MNIST = dict.fromkeys(map(str, range(10)), 5421)
 SCRIPTS = {"train_deformation": train_deformation, "train_vae": train_vae, "train_rbm": train_rbm}
-SCRIPTS |= {"train_cdc": train_cdc, "generate": generate, "train_cnn": train_cnn}
+SCRIPTS |= {"train_cdc": train_cdc, "train_cglo": train_cglo, "generate": generate, "train_cnn": train_cnn}
 
 
 def cells_of(*flags, classes=MNIST):
@@ -73,7 +74,8 @@ def test_a_generator_of_one_size_and_seed_serves_all_arms_and_classifiers():
     kinds = pd.Series([key.split("/")[0] for key in cells]).value_counts().to_dict()
     assert kinds == {
         "classifiers": 2 * 2 * 3 * (1 + len(arms.SOURCES)),
-        "gen": 2 * 6,
+        "gen": 2 * 7,
+        "cglo": 2,
         "models": 2 * 2,
         "cdc": 2 * 2,
         "rbm": 2,

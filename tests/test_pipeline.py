@@ -43,6 +43,7 @@ RUN_FILES = {
     "curves.png",
     "history.csv",
     "model.keras",
+    "predictions.npz",
     "report.txt",
     "result.json",
     "subset.json",

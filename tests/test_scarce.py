@@ -289,5 +289,5 @@ def test_chains_on_several_devices_are_refused(data, rbm, script, tmp_path):
     flags = ["-path", data, *TINY, "-chain", rbm, "--devices", "cpu:2"]
     ended = script("train_cnn.py", *flags, cwd=tmp_path)
     assert ended.returncode == 2
-    assert "--devices cpu:2: with -chain or --model ladder one training uses one device" in ended.stderr
+    assert "--devices cpu:2: with -chain, --mix mixmatch or --model ladder one training uses one device" in ended.stderr
     assert not list(tmp_path.iterdir()) or not list((tmp_path / "runs").iterdir())

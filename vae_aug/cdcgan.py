@@ -195,6 +195,9 @@ class ConditionalGAN:
         """What each of `steps` takes of a batch."""
         return [(images, labels, z), (labels, z)]
 
+    def start_epoch(self):
+        """Does nothing: the learning rates are the same in every epoch."""
+
     def networks(self):
         """The networks to save, by name."""
         return {"generator": self.generator, "discriminator": self.discriminator}

@@ -102,6 +102,9 @@ class ConditionalVAE:
         del z
         return [(images, labels)]
 
+    def start_epoch(self):
+        """Does nothing: the learning rates are the same in every epoch."""
+
     def networks(self):
         """The networks to save, by name."""
         return {"encoder": self.encoder, "decoder": self.generator}

@@ -2,15 +2,14 @@
 
 import keras
 import numpy as np
-from keras import ops
 
-from vae_aug import sampling
+from vae_aug import looping, sampling
 from vae_aug.cdcgan import LATENT_DIMS, ConditionalGAN
 from vae_aug.cdcvae import ConditionalVAE
+from vae_aug.looping import run_step_by_step
 
 MODELS = {"cdcvae": ConditionalVAE, "cdcgan": ConditionalGAN}
 BATCH_SIZE = 64
-STEPS_AT_ONCE = 50  # in one graph, between two looks at the progress bar
 
 
 def build(kind, image_shape, num_classes, latent_dim=None, seed=0, **options):
@@ -100,83 +99,12 @@ def make_source(load, options):
     return Drawing(generator, prior, [options.seed_of(name) for name in options.class_names])
 
 
-def run_step_by_step(model, images, labels, orders, z):
-    """Runs epochs with one back-end call per optimiser step.
-
-    Args:
-        model: from `build`.
-        images: float32 `(num_images, height, width, channels)` in [0, 1].
-        labels: float32 one-hot `(num_images, num_classes)`.
-        orders: integers `(epochs, steps, batch_size)`, the images of each step.
-        z: float32 `(epochs, steps, batch_size, latent_dim)`, the latents of each step.
-
-    Yields:
-        For each epoch a dict of the means over its steps, named as `model.history_names`.
-    """
-    for order, latents in zip(orders, z, strict=True):
-        found = []
-        for rows, some in zip(order, latents, strict=True):
-            _reset(model)  # some versions of Keras do so at each call of `train_on_batch`, others never
-            for step, inputs in zip(model.steps, model.inputs(images[rows], labels[rows], some), strict=True):
-                step.train_on_batch(inputs)
-            found.append(list(map(float, _results(model))))
-        yield dict(zip(model.history_names, np.mean(found, axis=0).tolist(), strict=True))
-
-
 def epochs_in_graph(model, in_graph):
-    """Compiles a model's training loop: whole epochs in one back-end call.
-
-    Args:
-        model: from `build`.
-        in_graph: what compiles a function of tensors that changes variables, or gives None where none can be made.
-
-    Returns:
-        What `train` takes as `run_epochs`, for this model alone.
-    """
-    for step in model.steps:
-        step.optimizer.build(step.trainable_variables)  # in a loop no variable can be made
-
-    def means_of_epochs(images, labels, orders, z):
-        def run_epoch(epoch, table):
-            def run_step(k, unused):
-                rows = orders[epoch, k]
-                batch = ops.take(images, rows, axis=0), ops.take(labels, rows, axis=0), z[epoch, k]
-                for step, inputs in zip(model.steps, model.inputs(*batch), strict=True):
-                    step.train_step((inputs,))
-                return unused
-
-            _reset(model)
-            ops.fori_loop(0, ops.shape(orders)[1], run_step, 0)
-            return ops.slice_update(table, (epoch, 0), ops.stack(_results(model))[None])
-
-        num_epochs = ops.shape(orders)[0]
-        return ops.fori_loop(0, num_epochs, run_epoch, ops.zeros((num_epochs, len(model.history_names))))
-
-    steps = (None, None, None)  # epochs, steps, images of a batch
-    inputs = [
-        keras.InputSpec(shape=(None, *model.image_shape), dtype="float32"),
-        keras.InputSpec(shape=(None, model.num_classes), dtype="float32"),
-        keras.InputSpec(shape=steps, dtype="int32"),
-        keras.InputSpec(shape=(*steps, model.latent_dim), dtype="float32"),
-    ]
-    compiled = in_graph(means_of_epochs, inputs)
-    if compiled is None:
-        return run_step_by_step
-
-    def run_epochs(model, images, labels, orders, z):
-        for row in np.array(compiled(images, labels, orders.astype(np.int32), z)):
-            yield dict(zip(model.history_names, row.tolist(), strict=True))
-
-    return run_epochs
-
-
-def _reset(model):
-    for step in model.steps:
-        step.reset_metrics()
-
-
-def _results(model):
-    return [metric.result() for step in model.steps for metric in step.metrics]
+    """Compiles a model's training loop, see `looping.epochs_in_graph`."""
+    images = keras.InputSpec(shape=(None, *model.image_shape), dtype="float32")
+    labels = keras.InputSpec(shape=(None, model.num_classes), dtype="float32")
+    z = keras.InputSpec(shape=(None, model.latent_dim), dtype="float32")
+    return looping.epochs_in_graph(model, in_graph, [images, labels, z])
 
 
 def train(model, images, labels, epochs, seed, *, on_epoch=None, measure=None, every=10, run_epochs=run_step_by_step):
@@ -209,22 +137,20 @@ def train(model, images, labels, epochs, seed, *, on_epoch=None, measure=None, e
     batch_size = min(BATCH_SIZE, len(images))
     steps = len(images) // batch_size
     one_hot = np.eye(model.num_classes, dtype=np.float32)[labels]
-    history = []
-    while len(history) < epochs:
-        pause = epochs - len(history)
-        if measure:
-            pause = min(pause, every - len(history) % every)
-        count = min(max(1, STEPS_AT_ONCE // steps), pause)
+
+    def draw(count):
         orders = np.stack([rng.permutation(len(images))[: steps * batch_size] for _ in range(count)])
         orders = orders.reshape(count, steps, batch_size)
-        z = draw_z(model, orders.size, rng).reshape(*orders.shape, model.latent_dim)
-        for row in run_epochs(model, images, one_hot, orders, z):
-            history.append({"epoch": len(history) + 1, **row})
-            wrong = [name for name, value in row.items() if not np.isfinite(value)]
-            if wrong:
-                raise FloatingPointError(f"{wrong[0]} became {row[wrong[0]]} in epoch {len(history)}")
-            if on_epoch:
-                on_epoch()
-        if measure and (len(history) % every == 0 or len(history) == epochs):
-            history[-1] |= measure(model)
-    return history
+        return orders, draw_z(model, orders.size, rng).reshape(*orders.shape, model.latent_dim)
+
+    return looping.train(
+        model,
+        [images, one_hot],
+        draw,
+        steps,
+        epochs,
+        on_epoch=on_epoch,
+        measure=measure,
+        every=every,
+        run_epochs=run_epochs,
+    )

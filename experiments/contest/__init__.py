@@ -55,6 +55,7 @@ def add_arguments(parser, passed):
     passed.add_argument("--count", type=cli.positive, default=1000, help="generate.py: images per class")
     passed.add_argument("--epochs", type=cli.positive, help="train_vae.py (default: as the thesis, by size)")
     passed.add_argument("--cdc-epochs", type=cli.positive, default=500, help="train_cdc.py")
+    passed.add_argument("--cglo-epochs", type=cli.positive, default=200, help="train_cglo.py")
 
 
 def cells(args, classes):
@@ -81,5 +82,5 @@ STUDY = Study(
     axes=AXES,
     defaults={"seeds": 5},
     quick=QUICK,
-    shared=("best", "count", "epochs", "cdc_epochs"),
+    shared=("best", "count", "epochs", "cdc_epochs", "cglo_epochs"),
 )

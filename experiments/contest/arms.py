@@ -14,12 +14,14 @@ class Source(NamedTuple):
     Attributes:
         images: which generator writes images, a key of `grid.GENERATORS`, or None.
         deform: whether every image is deformed at random by what train_deformation.py learned.
+        replace: whether images that a cGLO draws on the fly take the place of half of the real ones.
         mix: words of `--mix`.
         learned: whether it is learned from the training images: a generator, in the words of the page.
     """
 
     images: str | None = None
     deform: bool = False
+    replace: bool = False
     mix: tuple = ()
     learned: bool = True
 
@@ -30,6 +32,8 @@ SOURCES = {
     "rbm": Source("rbm"),  # Maronas et al. 2018
     "cdcvae": Source("cdcvae"),  # Eduardo and Kazi 2018
     "cdcgan": Source("cdcgan"),
+    "cglo": Source(replace=True),  # Azuri and Weinshall 2020
+    "smote": Source("smote"),  # Chawla et al. 2002
     "vae-of-deformed": Source("vae-of-deformed"),  # it learns from deformed images in place of the few
     "vae-and-deformation": Source("vae", deform=True),
     "mixup": Source(mix=("mixup",), learned=False),
@@ -80,9 +84,8 @@ def makers(source):
     if not source:
         return []
     entry = SOURCES[source]
-    return list(
-        filter(None, dict.fromkeys(["deformation" if entry.deform else None, FROM.get(entry.images), entry.images]))
-    )
+    used = ["deformation"] * entry.deform + ["cglo"] * entry.replace
+    return list(filter(None, dict.fromkeys([*used, FROM.get(entry.images), entry.images])))
 
 
 def arm_names(given, best):

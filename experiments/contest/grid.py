@@ -38,6 +38,7 @@ class Grid(Graph):
         if arm.source:
             source = SOURCES[arm.source]
             flags |= {"deform": PurePosixPath(self.add_deformation(size, seed))} if source.deform else {}
+            flags |= {"cglo": PurePosixPath(self.add_cglo(size, seed))} if source.replace else {}
             flags |= {"vae": PurePosixPath(GENERATORS[source.images](self, size, seed))} if source.images else {}
             flags |= {"mix": list(source.mix)} if source.mix else {}
         facts = {"entry": arm.name, "source": arm.source, "augmentation": arm.augmentation}
@@ -51,6 +52,16 @@ class Grid(Graph):
         """The deformation model of one (size, seed)."""
         key = f"deform/{size}-seed{seed}"
         return self.train_deformation(key, seed, self.facts("deformation", size, seed), images=size)
+
+    def add_cglo(self, size, seed):
+        """The cGLO of one (size, seed), whose images replace real ones on the fly (Azuri and Weinshall 2020)."""
+        flags = {"images": size, "epochs": self.args.cglo_epochs}
+        return self.train_cglo(f"cglo/{size}-seed{seed}", seed, self.facts("cglo", size, seed), **flags)
+
+    def add_smote(self, size, seed):
+        """Images between training images of a class (Chawla et al. 2002)."""
+        facts, flags = self.facts("smote", size, seed), {"images": size, "count": self.args.count}
+        return self.generate(f"gen/smote-{size}-seed{seed}", [], facts, sampler="smote", **flags)
 
     def add_vae(self, size, seed):
         """The images of a VAE per class (Garay-Maestre et al. 2018)."""
@@ -85,6 +96,7 @@ class Grid(Graph):
 
 
 GENERATORS = {  # of images in folders: adds the cells of one (size, seed) and gives the key of the images
+    "smote": Grid.add_smote,
     "vae": Grid.add_vae,
     "vae-of-deformed": Grid.add_vae_of_deformed,
     "rbm": Grid.add_rbm,

@@ -49,7 +49,7 @@ def gain_as_text(values):
 def seconds_of_generators(root, num_classes):
     """What the generators took: {(source, images per class, seed): seconds}, training and images together."""
     found = {}
-    for kind in ("deform", "models", "cdc", "rbm", "gen"):
+    for kind in ("deform", "models", "cdc", "cglo", "rbm", "gen"):
         for _, record in results.records(root, kind):
             facts = record["facts"]
             size = facts.get("per_class", facts.get("available", 0) // num_classes)

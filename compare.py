@@ -1,0 +1,366 @@
+"""Answers on your own images: does a classifier get better with generated images, and what should you use?
+
+Reads   <path>/<class>/*.jpg, images of any size and colour, or a split, <path>/train/<class>/ and <path>/test/<class>/
+Writes  <out>/: look (what lies in the folder, a contact sheet per class), data (the images at one size), splits,
+        models, gen, classifiers, assess (a folder per cell), cells (a record and a log each), report/report.html
+
+First it looks at the images, then it measures a few steps of each arm here and plans what fits into the budget, then it
+trains all arms on the same splits with equally many steps, and says what came out. Run it again and it goes on.
+
+Example python compare.py -path photographs --look
+        python compare.py -path photographs --budget 2h
+"""
+
+import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported ends in one line
+
+# isort: split
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from common import backend, cli, plots, runs
+from common.errors import BadInput, some
+from experiments import own_data, study
+from experiments.own_data import answer, budget, grid
+from grid import cost, preview, schedule
+from grid.cells import write_durably
+from grid.graph import FIRST_SEED
+from images import codec, look, reading
+from report import results
+
+IMAGENET = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
+    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+)
+SHARED = ("model", "width", "augmentation", "balance", "test_fraction", "draw", "precision", "deterministic", "b")
+NAMED = 5  # files or classes that a line names
+
+
+def parse_args(argv=None):
+    parser = cli.ArgumentParser(__doc__)
+    add = parser.add_argument
+    add(
+        "-path", "--path", required=True, metavar="FOLDER", help="class folders, or train/ and test/ with class folders"
+    )
+    add("--look", action="store_true", help="look at the images, say what is there, and train nothing")
+    add("--out", default="runs/compare", help="folder of the comparison")
+    cli.add_image_arguments(parser)
+    add("--allow-leakage", action="store_true", help="go on although a given split has images on both sides")
+    add("--budget", type=budget.seconds, default=3600.0, metavar="TIME", help="30m, 2h, 8h (default: 1h)")
+    add("--seeds", type=cli.positive, help="splits, in place of what fits the budget")
+    add("--steps", type=cli.positive, help="optimiser steps, in place of what fits the budget")
+    study.add_run(parser)
+    add_arms(parser.add_argument_group("what is compared"))
+    add_passed_on(parser.add_argument_group("passed on to the scripts"))
+    args = parser.parse_args(argv)
+    if args.pretrained and not Path(args.pretrained).is_file():
+        parser.error(f"--pretrained {args.pretrained}: no such file")
+    args.arms = [name for name in grid.ARMS if name in args.arms]  # in the table's order, once
+    # What the scripts' flags are called in every grid; images are at one size when a cell reads them.
+    args.protocol, args.limte, args.e, args.b, args.dataset, args.source = "fair", -1, None, None, None, None
+    return args
+
+
+def add_arms(group):
+    add = group.add_argument
+    add("--arms", nargs="+", choices=tuple(grid.ARMS), default=list(grid.ARMS), help="of the comparison")
+    add(
+        "--augmentation",
+        choices=tuple(grid.AUGMENTATIONS),
+        help="classic augmentation that suits digits, or photographs (default: by the images' colour)",
+    )
+    add("--balance", action="store_true", help="generate more images of the classes that have fewer")
+    add("--pretrained", metavar="FILE", help="MobileNetV2's ImageNet weights without top (default: downloaded)")
+    add("--test-fraction", type=cli.fraction, default=0.25, help="of each class, for the test part of every split")
+    add("--draw", type=cli.fraction, default=0.8, help="of a given split: share of training images that a seed draws")
+
+
+def add_passed_on(group):
+    add = group.add_argument
+    add("--model", default="vgg", help="train_cnn.py: the classifier")
+    add("--width", type=cli.positive_float, default=0.25, help="train_cnn.py: of --model vgg")
+    add("--precision", choices=backend.PRECISIONS, default="float32", help="train_cnn.py")
+    add("--deterministic", action="store_true", help="bit-equal reruns, where the back end can")
+    add("--devices", type=backend.devices, default="auto", help="see train_cnn.py")
+
+
+def listing(path):
+    """SHA-256 of parts, classes, names, sizes and times of change of all images in a folder."""
+    parts, _ = look.survey(path)
+    digest = hashlib.sha256()
+    for part, classes in parts.items():
+        for name, paths in classes.items():
+            for file in paths:
+                status = os.stat(file)
+                entry = f"{part}/{name}/{os.path.basename(file)} {status.st_size} {status.st_mtime_ns}\n"
+                digest.update(entry.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def look_at(args, root):
+    """Looks at the images, or reads what an earlier look found; returns what look.json says."""
+    folder, data = root / "look", {"listing": listing(args.path)}
+    known = runs.read_json(folder / "config.json")["data"] if (folder / "config.json").exists() else None
+    if known and known != data:
+        if (root / "data").exists():
+            raise BadInput(f"{args.path}: its images have changed since {root} was begun; give another --out")
+        shutil.rmtree(folder)
+    if known != data:
+        with runs.writing(folder, {}, data) as partial:
+
+            def write_sheet(part, name, thumbs):
+                (partial / part).mkdir(exist_ok=True)
+                plots.contact_sheet(partial / part / f"{name}.png", thumbs, columns=10)
+
+            total = sum(len(paths) for classes in look.survey(args.path)[0].values() for paths in classes.values())
+            with cli.progress(total=total, unit="image", desc="looking") as bar:
+                found = look.look(args.path, write_sheet, bar.update)
+            runs.write_json(partial / "look.json", describe(found, args.path))
+    return runs.read_json(folder / "look.json")
+
+
+def describe(found, root):
+    """A `look.Findings` as JSON: numbers, names below the folder, and lines to print."""
+
+    def below(paths):
+        return [os.path.relpath(path, root) for path in paths]
+
+    usable = found.usable()
+    counts = {part: {name: len(paths) for name, paths in of.items()} for part, of in found.parts.items()}
+    pairs = [[*below(pair[:2]), *pair[2:]] for pair in found.pairs]
+    proposed = f"{found.size[0]}x{found.size[1]} pixels, {found.color}"
+    told = {
+        "is_split": found.is_split,
+        "counts": counts,
+        "usable": {part: {name: below(paths) for name, paths in of.items()} for part, of in usable.items()},
+        "unreadable": found.unreadable,
+        "blank": below(found.blank),
+        "pairs": pairs,
+        "shared": [pair for pair in pairs if pair[2] and pair[3] == "split"],
+        "problems": found.problems,
+        "size": found.size,
+        "color": found.color,
+        "coloured": found.coloured,
+        "note": f"Proposed with --size and --color, and used if none is given: {proposed}.",
+    }
+    return told | {"lines": list(words(found, told, proposed))}
+
+
+def words(found, told, proposed):
+    """Yields (what, text) for the lines that are printed and shown."""
+    for part, classes in told["counts"].items():
+        few, many = min(classes.values()), max(classes.values())
+        text = f"{sum(classes.values())} readable, in {len(classes)} classes of {few} to {many}"
+        yield (f"images in {part}/" if part else "images"), text
+        if few and many >= 2 * few:
+            fewest = [name for name, count in classes.items() if count == few]
+            yield "imbalance", f"{many / few:.1f} times as many in the largest class as in {some(fewest, NAMED)}"
+    shapes = found.shapes.most_common(3)
+    more = f" and {len(found.shapes) - 3} more sizes" if len(found.shapes) > 3 else ""
+    yield "sizes", ", ".join(f"{shape[0]}x{shape[1]} ({count})" for shape, count in shapes) + more
+    yield "colours", f"{100 * found.coloured:.0f} % of the images are coloured"
+    yield "formats", ", ".join(f"{name} ({count})" for name, count in found.formats.most_common())
+    for part, text in found.passed.items():
+        yield (f"passed over in {part}/" if part else "passed over"), text
+    if found.unreadable:
+        yield "unreadable", f"{len(found.unreadable)}, left out: {some(found.unreadable, NAMED)}"
+    if found.blank:
+        yield "without contrast", f"{len(found.blank)}: {some(told['blank'], NAMED)}"
+    yield from doubles(told)
+    if found.left_out:
+        yield "left out as copies", f"{len(found.left_out)}, so that no split has an image on both sides"
+    yield "proposed", proposed
+    for problem in found.problems:
+        yield "problem", problem
+
+
+def doubles(told):
+    """Yields lines on images that are there twice."""
+    places = {"class": "within a class", "classes": "in two classes", "split": "in train/ and in test/"}
+    for exact, kind in ((True, "identical"), (False, "nearly identical")):
+        for where, place in places.items():
+            pairs = [f"{a} = {b}" for a, b, is_exact, at in told["pairs"] if (is_exact, at) == (exact, where)]
+            if pairs:
+                yield f"{kind} {place}", f"{len(pairs)} pairs: {some(pairs, NAMED)}"
+
+
+def check(args, found):
+    """Refuses what no comparison can be made of."""
+    if found["problems"]:
+        raise BadInput(f"{args.path}: {some(found['problems'], 3)}")
+    if found["shared"] and not args.allow_leakage:
+        first = found["shared"][0]
+        raise BadInput(
+            f"{args.path}: {len(found['shared'])} images lie in train/ and in test/ ({first[0]} = {first[1]}), scores "
+            "would be too good; remove them, or go on with --allow-leakage"
+        )
+
+
+def settle(args, found):
+    """Fills in the flags that follow from the images."""
+    args.size = args.size or found["size"]
+    args.color = args.color or found["color"]
+    if not args.augmentation:
+        args.augmentation = "photographs" if args.color == "rgb" else "digits"
+        print(f"Classic augmentation: that of {args.augmentation}, because the images are {args.color}")
+    if "imagenet" in args.arms and not args.pretrained and not can_download():
+        args.arms.remove("imagenet")
+        print(
+            "Left out: frozen ImageNet features, whose weights cannot be downloaded here; --pretrained FILE gives them"
+        )
+
+
+def can_download():
+    """Whether MobileNetV2's weights are there or can be fetched."""
+    if (Path.home() / ".keras" / "models" / IMAGENET.rpartition("/")[2]).is_file():
+        return True
+    try:
+        with urllib.request.urlopen(urllib.request.Request(IMAGENET, method="HEAD"), timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def prepare(args, root, found):
+    """Writes the images at one size and colour to `<root>/data`, the same folders as they came in."""
+    settings, data = {"size": list(args.size), "color": args.color}, {"usable": digest(found["usable"])}
+    if runs.finished(root / "data", settings, data):
+        return
+    total = sum(len(paths) for classes in found["usable"].values() for paths in classes.values())
+    with runs.writing(root / "data", settings, data) as folder, cli.progress(total=total, unit="image") as bar:
+        for part, classes in found["usable"].items():
+            for name, names in classes.items():
+                paths = [Path(args.path) / file for file in names]
+                stems_differ = len({path.stem for path in paths}) == len(paths)
+                (folder / part / name).mkdir(parents=True)
+                for place, image in reading.Reader(paths, args.size, args.color):
+                    stem = paths[place].stem if stems_differ else paths[place].name
+                    codec.write_image(folder / part / name / f"{stem}.png", image)
+                    bar.update()
+
+
+def digest(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def make_plan(args, root, make_cells, begun):
+    """The plan: that of an earlier run of the same budget, of the flags, or what fits as measured here."""
+    path = root / "plan.json"
+    known = runs.read_json(path) if path.exists() else None
+    if known and not (args.seeds or args.steps) and known["budget"] == args.budget:
+        return grid.Plan(*known["plan"])
+    if args.seeds and args.steps:
+        plan = budget.scaled(args.steps / budget.FULL.steps, args.seeds)._replace(steps=args.steps)
+    else:
+        if args.budget < budget.START:
+            raise BadInput(f"--budget: {args.budget:g} s allow no answer; measuring alone takes a minute")
+        rates = budget.measure(make_cells, root, lambda place: study.make_pool(args, place))
+        slots = study.make_pool(args, root).slots
+
+        def per_split(plan):
+            return budget.split_seconds(make_cells(plan._replace(seeds=1)).values(), rates, slots)
+
+        left = args.budget - (time.monotonic() - begun)
+        if args.steps:
+            plan = budget.scaled(args.steps / budget.FULL.steps)._replace(steps=args.steps)
+            plan = plan._replace(seeds=max(1, min(budget.MOST_SPLITS, int(left / per_split(plan)))))
+        else:
+            plan = budget.choose(per_split, left, args.seeds)
+        expected = f"about {cost.words(plan.seeds * per_split(plan))} with {slots} at a time"
+        print("\n".join(budget.show(plan, args.arms, expected, rates)), flush=True)
+    if known and list(known["plan"])[1:] != list(plan)[1:]:
+        print(f"{root}: goes on with the steps and epochs that it was begun with")
+        plan = grid.Plan(plan.seeds, *known["plan"][1:])
+    write_durably(path, {"budget": args.budget, "plan": list(plan)})
+    return plan
+
+
+def claim(args, root, found, plan):
+    """Notes what the folder is bound to, or checks it, and what the report has to know."""
+    settings = {"paper": own_data.STUDY.name} | {name: getattr(args, name) for name in SHARED}
+    settings |= {"size": list(args.size), "color": args.color, "plan": list(plan[1:])}
+    data = {"usable": digest(found["usable"])}
+    if (root / "grid.json").exists():
+        runs.finished(root, settings, data, "grid.json")
+    else:
+        name = Path(args.path).resolve().name
+        write_durably(root / "grid.json", {"settings": settings, "data": data, "name": name})
+    told = {"overlap": grid.overlap(args, found["is_split"]), "arms": args.arms, "plan": plan._asdict()}
+    write_durably(root / "comparison.json", told)
+
+
+def show(root):
+    """Writes the report, and prints the answer."""
+    frame = results.collect(root, own_data.STUDY.axes)
+    if frame.empty:
+        print("No classifier is finished yet.")
+        return
+    page = study.write_report(own_data.STUDY, root, frame)
+    print("\n".join(answer.lines(root, frame)))
+    print(f"Tables, figures and the page: {page}")
+
+
+def run(args, root, cells_of, plan, begun):
+    """Runs the splits, as long as the budget lasts where it is the budget that set their number."""
+    spent = sum(cost.recorded(cells_of(plan, None), root).values()) / study.make_pool(args, root).slots
+
+    def one(seed):
+        return schedule.run(cells_of(plan, [seed]), root, study.make_pool(args, root))
+
+    seeds = range(FIRST_SEED, FIRST_SEED + plan.seeds)
+    if args.scheduler:
+        return schedule.run(cells_of(plan, None), root, study.make_pool(args, root))
+    limit = None if args.seeds else args.budget - (time.monotonic() - begun)
+    return budget.run_splits(seeds, one, limit, time.monotonic, spent)[0]
+
+
+def main(argv=None):
+    args, begun = parse_args(argv), time.monotonic()
+    root = Path(args.out)
+    if args.report:
+        with schedule.locked(root):
+            show(root)
+        return
+    runs.refuse_overlap(root, args.path)
+    with schedule.locked(root):
+        found = look_at(args, root)
+        for what, text in found["lines"]:
+            print(f"{what}: {text}")
+        if args.look:
+            print(f"{root / 'look'}: look.json, and a contact sheet per class")
+            return
+        check(args, found)
+        settle(args, found)
+        prepare(args, root, found)
+        args.size = args.color = None  # of the cells: the images have one size now
+        counts = {name: len(paths) for name, paths in found["usable"]["train" if found["is_split"] else ""].items()}
+
+        def cells_of(plan, seeds=None):
+            return grid.Grid(args, counts, plan, found["is_split"], seeds).cells
+
+        plan = make_plan(args, root, cells_of, begun)
+        if args.dry_run:
+            preview.show(cells_of(plan), root)
+            return
+        settings = runs.read_json(root / "data" / "config.json")["settings"]
+        args.size, args.color = settings["size"], settings["color"]
+        claim(args, root, found, plan)
+        args.size = args.color = None
+        with (root / "commands.txt").open("a", encoding="utf-8") as file:
+            file.write(shlex.join(["python", "compare.py", *(sys.argv[1:] if argv is None else argv)]) + "\n")
+        failed = run(args, root, cells_of, plan, begun)
+        show(root)
+    if failed:
+        print(f"{len(failed)} cells failed; the same command tries them again")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,168 @@
+"""A comparison in a given time: a few steps of each kind of cell are measured, and a plan is made that fits.
+
+Splits come first and steps second: with the shortest trainings as many splits as fit, five at most; then longer
+trainings; and only when these are as long as they are ever, more splits.
+"""
+
+import math
+import re
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+from common.errors import BadInput
+from experiments.own_data.grid import Plan
+from grid import cost, schedule
+from grid.cells import read_record
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+FULL = Plan(5, 3000, 200, 200)  # what more of is not worth waiting for
+LEAST = Plan(2, 100, 10, 10)  # what less of says nothing
+SPLITS, MOST_SPLITS = 5, 10  # at most before, and after the trainings are of full length
+PROBES = (0.002, 0.006)  # shares of the full trainings, 6 and 18 steps, that are measured
+AGREED = 1.2  # of the budget, beyond which no further split may be expected to end
+START = 60.0  # seconds below which nothing can be measured
+
+
+def seconds(text):
+    """Parses a budget: `"90s"`, `"30m"`, `"2h"`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found or float(found[1]) <= 0:
+        raise ArgumentTypeError(f"expected a time above 0 such as 30m, 2h or 8h, received {text!r}")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def scaled(share, seeds=FULL.seeds):
+    """The plan of `seeds` splits whose trainings have a share of the full length, the least one at least."""
+    lengths = (max(least, round(share * full)) for least, full in zip(LEAST[1:], FULL[1:], strict=True))
+    return Plan(seeds, *lengths)
+
+
+def probe_plan(share):
+    """As `scaled`, of one split and as short as it comes."""
+    return Plan(1, *(max(1, round(share * full)) for full in FULL[1:]))
+
+
+def of_each_kind(cells):
+    """One cell of each kind, and what it needs: a smaller grid."""
+    kept, kinds = {}, set()
+
+    def keep(key):
+        if key in cells and key not in kept:
+            for need in cells[key].needs:
+                keep(need)
+            kept[key] = cells[key]
+            kinds.add(cells[key].facts["kind"])
+
+    for key, cell in cells.items():
+        if cell.facts["kind"] not in kinds:
+            keep(key)
+    return kept
+
+
+def measure(make_cells, root, make_pool):
+    """Runs one cell of each kind twice, shorter and longer, in `<root>/probe`.
+
+    Args:
+        make_cells: maps a `Plan` to cells.
+        root: folder of the comparison, whose `data` is there.
+        make_pool: maps a folder to a pool.
+
+    Returns:
+        {kind: (seconds that any cell takes, seconds per step or epoch)}.
+    """
+    points = {}
+    for share in PROBES:
+        place = Path(root) / "probe" / f"{share:g}"
+        place.mkdir(parents=True, exist_ok=True)
+        if not (place / "data").exists():
+            (place / "data").symlink_to((Path(root) / "data").resolve(), target_is_directory=True)
+        cells = of_each_kind(make_cells(probe_plan(share)))
+        with schedule.locked(place):
+            failed = schedule.run(cells, place, make_pool(place))
+        if failed:
+            key, error = next(iter(failed.items()))
+            raise BadInput(f"{place / key}: {error}; nothing can be measured with this arm")
+        for key, cell in cells.items():
+            points.setdefault(cell.facts["kind"], []).append((cell.facts["units"], read_record(place, key)["seconds"]))
+    return {kind: line_through(found) for kind, found in points.items()}
+
+
+def line_through(points):
+    """Seconds at no units, and per unit, of (units, seconds): the first and the last of them decide, none negative."""
+    (low, first), (high, last) = min(points), max(points)
+    rate = max(0.0, (last - first) / (high - low)) if high > low else 0.0
+    return max(0.0, min(time for _, time in points) - rate * low), rate
+
+
+def split_seconds(cells, rates, slots):
+    """How long the cells of one split take with so many workers."""
+    total = sum(rates[cell.facts["kind"]][0] + rates[cell.facts["kind"]][1] * cell.facts["units"] for cell in cells)
+    longest = max(rates[cell.facts["kind"]][0] + rates[cell.facts["kind"]][1] * cell.facts["units"] for cell in cells)
+    return max(total / slots, longest)
+
+
+def choose(per_split, left, seeds=None):
+    """Chooses the plan that fits into a time.
+
+    Args:
+        per_split: maps a `Plan` to the seconds that one of its splits takes.
+        left: seconds.
+        seeds: the number of splits, None for as many as fit.
+
+    Returns:
+        `Plan`.
+
+    Raises:
+        BadInput: two splits of the shortest trainings take longer.
+    """
+    least, needed = per_split(scaled(0)), seeds or LEAST.seeds
+    if needed * least > left:
+        raise BadInput(
+            f"--budget: allows no answer. {needed} splits of the shortest trainings take about "
+            f"{cost.words(needed * least)}, and {cost.words(max(left, 0))} are left; give more, or fewer --arms"
+        )
+    splits = seeds or min(SPLITS, math.floor(left / least))
+    low, high = 0.0, 1.0
+    if splits * per_split(scaled(1)) <= left:
+        low = 1.0
+        splits = seeds or min(MOST_SPLITS, max(splits, math.floor(left / per_split(scaled(1)))))
+    for _ in range(20 if low < 1 else 0):
+        middle = (low + high) / 2
+        low, high = (middle, high) if splits * per_split(scaled(middle)) <= left else (low, middle)
+    return scaled(low, splits)
+
+
+def run_splits(seeds, run, budget, clock, spent=0.0, say=print):
+    """Runs splits one after another as long as the next one is expected to end within the budget.
+
+    Args:
+        seeds: of the splits.
+        run: maps a seed to a dict of what failed.
+        budget: seconds, None for no limit.
+        clock: gives seconds, as `time.monotonic`.
+        spent: seconds of the budget that are gone.
+        say: prints a line.
+
+    Returns:
+        dict of what failed, and the number of splits that were run.
+    """
+    failed, begun, slowest, done = {}, clock() - spent, 0.0, 0
+    for seed in seeds:
+        before = clock()
+        if budget and done >= LEAST.seeds and before - begun + slowest > AGREED * budget:
+            say(f"The budget is used up after {done} of {len(seeds)} splits; a split takes {cost.words(slowest)}")
+            break
+        failed |= run(seed)
+        slowest, done = max(slowest, clock() - before), done + 1
+    return failed, done
+
+
+def show(plan, arms, expected, rates):
+    """The plan in words: arms, splits, steps, minutes."""
+    lines = [
+        f"Plan: {len(arms)} arms ({', '.join(arms)}), {plan.seeds} splits, {plan.steps} steps for each classifier that",
+        f"  takes steps, {plan.vae_epochs} epochs for a VAE, {plan.cdc_epochs} for a CDCVAE; {expected}",
+    ]
+    kinds = sorted(rates, key=lambda kind: -rates[kind][1])
+    parts = [f"{kind} {1000 * rates[kind][1]:.0f} ms a step or epoch" for kind in kinds if rates[kind][1]]
+    return lines + ([f"  measured here: {'; '.join(parts)}"] if parts else [])
