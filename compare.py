@@ -28,7 +28,7 @@ from pathlib import Path
 from common import backend, cli, plots, runs
 from common.errors import BadInput, some
 from experiments import own_data, study
-from experiments.own_data import answer, budget, grid
+from experiments.own_data import answer, budget, grid, keep, looked
 from grid import cost, preview, schedule
 from grid.cells import write_durably
 from grid.graph import FIRST_SEED
@@ -40,7 +40,6 @@ IMAGENET = (
     "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 )
 SHARED = ("model", "width", "augmentation", "balance", "test_fraction", "draw", "precision", "deterministic", "b")
-NAMED = 5  # files or classes that a line names
 
 
 def parse_args(argv=None):
@@ -56,6 +55,7 @@ def parse_args(argv=None):
     add("--budget", type=budget.seconds, default=3600.0, metavar="TIME", help="30m, 2h, 8h (default: 1h)")
     add("--seeds", type=cli.positive, help="splits, in place of what fits the budget")
     add("--steps", type=cli.positive, help="optimiser steps, in place of what fits the budget")
+    add("--keep", metavar="DIR", help="train what is recommended on all images, and put it here with its images")
     study.add_run(parser)
     add_arms(parser.add_argument_group("what is compared"))
     add_passed_on(parser.add_argument_group("passed on to the scripts"))
@@ -122,73 +122,8 @@ def look_at(args, root):
             total = sum(len(paths) for classes in look.survey(args.path)[0].values() for paths in classes.values())
             with cli.progress(total=total, unit="image", desc="looking") as bar:
                 found = look.look(args.path, write_sheet, bar.update)
-            runs.write_json(partial / "look.json", describe(found, args.path))
+            runs.write_json(partial / "look.json", looked.describe(found, args.path))
     return runs.read_json(folder / "look.json")
-
-
-def describe(found, root):
-    """A `look.Findings` as JSON: numbers, names below the folder, and lines to print."""
-
-    def below(paths):
-        return [os.path.relpath(path, root) for path in paths]
-
-    usable = found.usable()
-    counts = {part: {name: len(paths) for name, paths in of.items()} for part, of in found.parts.items()}
-    pairs = [[*below(pair[:2]), *pair[2:]] for pair in found.pairs]
-    proposed = f"{found.size[0]}x{found.size[1]} pixels, {found.color}"
-    told = {
-        "is_split": found.is_split,
-        "counts": counts,
-        "usable": {part: {name: below(paths) for name, paths in of.items()} for part, of in usable.items()},
-        "unreadable": found.unreadable,
-        "blank": below(found.blank),
-        "pairs": pairs,
-        "shared": [pair for pair in pairs if pair[2] and pair[3] == "split"],
-        "problems": found.problems,
-        "size": found.size,
-        "color": found.color,
-        "coloured": found.coloured,
-        "note": f"Proposed with --size and --color, and used if none is given: {proposed}.",
-    }
-    return told | {"lines": list(words(found, told, proposed))}
-
-
-def words(found, told, proposed):
-    """Yields (what, text) for the lines that are printed and shown."""
-    for part, classes in told["counts"].items():
-        few, many = min(classes.values()), max(classes.values())
-        text = f"{sum(classes.values())} readable, in {len(classes)} classes of {few} to {many}"
-        yield (f"images in {part}/" if part else "images"), text
-        if few and many >= 2 * few:
-            fewest = [name for name, count in classes.items() if count == few]
-            yield "imbalance", f"{many / few:.1f} times as many in the largest class as in {some(fewest, NAMED)}"
-    shapes = found.shapes.most_common(3)
-    more = f" and {len(found.shapes) - 3} more sizes" if len(found.shapes) > 3 else ""
-    yield "sizes", ", ".join(f"{shape[0]}x{shape[1]} ({count})" for shape, count in shapes) + more
-    yield "colours", f"{100 * found.coloured:.0f} % of the images are coloured"
-    yield "formats", ", ".join(f"{name} ({count})" for name, count in found.formats.most_common())
-    for part, text in found.passed.items():
-        yield (f"passed over in {part}/" if part else "passed over"), text
-    if found.unreadable:
-        yield "unreadable", f"{len(found.unreadable)}, left out: {some(found.unreadable, NAMED)}"
-    if found.blank:
-        yield "without contrast", f"{len(found.blank)}: {some(told['blank'], NAMED)}"
-    yield from doubles(told)
-    if found.left_out:
-        yield "left out as copies", f"{len(found.left_out)}, so that no split has an image on both sides"
-    yield "proposed", proposed
-    for problem in found.problems:
-        yield "problem", problem
-
-
-def doubles(told):
-    """Yields lines on images that are there twice."""
-    places = {"class": "within a class", "classes": "in two classes", "split": "in train/ and in test/"}
-    for exact, kind in ((True, "identical"), (False, "nearly identical")):
-        for where, place in places.items():
-            pairs = [f"{a} = {b}" for a, b, is_exact, at in told["pairs"] if (is_exact, at) == (exact, where)]
-            if pairs:
-                yield f"{kind} {place}", f"{len(pairs)} pairs: {some(pairs, NAMED)}"
 
 
 def check(args, found):
@@ -328,7 +263,8 @@ def main(argv=None):
         with schedule.locked(root):
             show(root)
         return
-    runs.refuse_overlap(root, args.path)
+    for folder in filter(None, (args.out, args.keep)):
+        runs.refuse_overlap(folder, args.path)
     with schedule.locked(root):
         found = look_at(args, root)
         for what, text in found["lines"]:
@@ -357,6 +293,8 @@ def main(argv=None):
             file.write(shlex.join(["python", "compare.py", *(sys.argv[1:] if argv is None else argv)]) + "\n")
         failed = run(args, root, cells_of, plan, begun)
         show(root)
+        if args.keep and not failed:
+            keep.keep(args, root, grid.Grid(args, counts, plan, found["is_split"], seeds=[]))
     if failed:
         print(f"{len(failed)} cells failed; the same command tries them again")
         sys.exit(1)

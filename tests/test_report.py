@@ -1,23 +1,18 @@
 """The report: what its tables say as Markdown, CSV and LaTeX, and what a browser makes of its page."""
 
 import base64
-import html
-import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
+import browser
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import GUARD
 from matplotlib.figure import Figure as Canvas
 
 from report import page
 from report.parts import Claim, Figure, Table
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NASTY = '<script>alert("x")</script> & <b>'
 HEADLINE = {"title": "What the grid says", "lead": ["First sentence.", "Second sentence."]}
 
@@ -327,56 +322,11 @@ def whole_page(tmp_path_factory):
     )
 
 
-MEASURE = """
-const findings = [...document.querySelectorAll("iframe")].map(frame => {
-  const inside = frame.contentWindow, page = frame.contentDocument, root = page.documentElement;
-  const measure = () => ({
-    width: inside.innerWidth,
-    scroll_width: root.scrollWidth,
-    body_width: page.body.scrollWidth,
-    dark: inside.matchMedia("(prefers-color-scheme: dark)").matches,
-    paper: inside.getComputedStyle(page.body).backgroundColor,
-    tables: [...page.querySelectorAll("table")].map(table => table.getBoundingClientRect().width),
-    regions: [...page.querySelectorAll(".scroll")].map(region => region.getBoundingClientRect().right),
-    pictures: [...page.images].map(image => [image.naturalWidth, image.getBoundingClientRect().right]),
-    padding: [...page.images].map(image => inside.getComputedStyle(image).paddingTop),
-    fetched: inside.performance.getEntriesByType("resource").map(entry => entry.name),
-  });
-  const folded = measure();
-  page.querySelectorAll("details").forEach(details => { details.open = true; });
-  return [folded, measure()];
-});
-document.getElementById("findings").textContent = JSON.stringify(findings);
-"""
-
-
 @pytest.fixture(scope="module", params=["light", "dark"])
 def findings(request, whole_page, tmp_path_factory):
-    """What a browser measures of the page at two widths, folded and unfolded: {width: [folded, unfolded]}.
-
-    A headless window is never as narrow as a phone, so the page is shown in frames; a script beside them measures.
-    """
-    if BROWSER is None:
-        pytest.skip("no Chromium or Chrome")
-    folder, source = tmp_path_factory.mktemp("browser"), html.escape(whole_page)
-    style = f"border: 0; color-scheme: {request.param}"
-    frames = "".join(
-        f'<iframe width="{width}" height="800" style="{style}" srcdoc="{source}"></iframe>' for width in (360, 1280)
-    )
-    script = f'<pre id="findings"></pre><script>addEventListener("load", () => {{{MEASURE}}});</script>'
-    (folder / "frames.html").write_text(f"<!DOCTYPE html><meta charset='utf-8'>{frames}{script}", encoding="utf-8")
-    flags = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking".split()
-    flags += ["disable-component-update", "disable-sync", "window-size=1800,1000", "virtual-time-budget=10000"]
-    flags += [
-        f"blink-settings=preferredColorScheme={0 if request.param == 'dark' else 1}",
-        f"user-data-dir={folder}/user",
-    ]
-    command = [BROWSER, *(f"--{flag}" for flag in flags), "--dump-dom", (folder / "frames.html").as_uri()]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=GUARD, encoding="utf-8")
-    match = re.search(r'<pre id="findings">(.+?)</pre>', found.stdout, re.S)
-    assert match, found.stderr[-2000:]
-    by_frame = json.loads(html.unescape(match[1]))
-    return {"scheme": request.param, "views": [view for views in by_frame for view in views]}
+    """What a browser measures of the page at two widths, folded and unfolded."""
+    views = browser.views(whole_page, request.param, tmp_path_factory.mktemp("browser"), (360, 1280))
+    return {"scheme": request.param, "views": views}
 
 
 def test_browser_scrolls_nothing_sideways(findings):

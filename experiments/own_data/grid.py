@@ -84,7 +84,7 @@ class Grid(Graph):
             self.add_split(seed)
 
     def add_split(self, seed):
-        args, self.data = self.args, PurePosixPath("data")
+        args, self.data, self.place = self.args, PurePosixPath("data"), f"seed{seed}"
         share = {"draw": args.draw} if self.is_split else {"test_fraction": args.test_fraction}
         split = self.prepare_data(f"splits/seed{seed}", seed, {"seed": seed, "kind": "split", "units": 0}, **share)
         self.data = PurePosixPath(split)
@@ -97,8 +97,13 @@ class Grid(Graph):
                 for name in dict.fromkeys(ARMS[arm].images for arm in args.arms if ARMS[arm].group == "with"):
                     self.add_assessment(name, seed)
 
-    def add_classifier(self, name, seed):
-        """The classifier of an arm."""
+    def add_kept(self, name, data):
+        """The classifier of an arm on all images of the folder `data`, without a test; returns its key."""
+        self.data, self.place, self.counts = data, "all", self.classes
+        return self.add_classifier(name, FIRST_SEED, {"no_test": True})
+
+    def add_classifier(self, name, seed, images=None):
+        """The classifier of an arm; `images` are further flags that say which images it learns from."""
         arm, args = ARMS[name], self.args
         flags, facts = dict(arm.flags), {"source": name, "kind": f"{name} classifier"}
         if arm.images:
@@ -109,14 +114,14 @@ class Grid(Graph):
             flags |= AUGMENTATIONS[args.augmentation]
         if flags.get("model") == "imagenet":
             flags["pretrained"] = args.pretrained
-        return self.classifier(f"classifiers/{name}-seed{seed}", seed, facts, {"limtr": -1}, flags)
+        return self.classifier(f"classifiers/{name}-{self.place}", seed, facts, {"limtr": -1} | (images or {}), flags)
 
     def add_smaller(self, variant, divisor, seed):
         """The plain classifier on a share of the training images, for the learning curve."""
         middle = sorted(self.counts.values())[len(self.counts) // 2]
         limit = max(1, round(middle / divisor))
         facts = {"source": "plain", "variant": variant, "kind": "plain classifier"}
-        self.classifier(f"classifiers/plain-{variant}-seed{seed}", seed, facts, {"limtr": limit}, {})
+        self.classifier(f"classifiers/plain-{variant}-{self.place}", seed, facts, {"limtr": limit}, {})
 
     def classifier(self, key, seed, facts, images, flags):
         args = self.args
@@ -140,7 +145,7 @@ class Grid(Graph):
         counts = {of: TIMES * count for of, count in self.generated().items()}
         together = set(counts.values())
         count = together.pop() if len(together) == 1 else [f"{of}={number}" for of, number in counts.items()]
-        key = f"gen/{name}-seed{seed}"
+        key = f"gen/{name}-{self.place}"
         if name in SAMPLERS:
             flags = {} if name == "copies" else {"count": count}
             return self.generate(key, [], facts, sampler=SAMPLERS[name], **flags)
@@ -149,18 +154,18 @@ class Grid(Graph):
     def add_vae(self, seed):
         facts = {"source": "vae", "seed": seed, "kind": "vae", "units": self.plan.vae_epochs}
         flags = {"images": -1, "train_on_all": True, "epochs": self.plan.vae_epochs}
-        return self.train_vae(f"models/vae-seed{seed}", {"all": True}, seed, facts, **flags)
+        return self.train_vae(f"models/vae-{self.place}", {"all": True}, seed, facts, **flags)
 
     def add_cdcvae(self, seed):
         facts = {"source": "cdcvae", "seed": seed, "kind": "cdcvae", "units": self.plan.cdc_epochs}
-        return self.train_cdc(f"models/cdcvae-seed{seed}", "cdcvae", seed, facts, epochs=self.plan.cdc_epochs)
+        return self.train_cdc(f"models/cdcvae-{self.place}", "cdcvae", seed, facts, epochs=self.plan.cdc_epochs)
 
     def add_assessment(self, name, seed):
         """What the generated images are like: distance, copies, and what is learned from them alone."""
         facts = {"source": name, "seed": seed, "kind": "assessment", "units": min(500, self.plan.steps)}
-        plain = PurePosixPath(f"classifiers/plain-seed{seed}")
+        plain = PurePosixPath(f"classifiers/plain-{self.place}")
         flags = {"features": ["pixels", "classifier"], "classifier": plain, "steps": min(500, self.plan.steps)}
-        self.assess(f"assess/{name}-seed{seed}", self.add_images(name, seed), seed, facts, **flags)
+        self.assess(f"assess/{name}-{self.place}", self.add_images(name, seed), seed, facts, **flags)
 
 
 def num_train(count, args, is_split):

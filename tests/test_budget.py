@@ -1,0 +1,126 @@
+"""A comparison in a given time: what is planned, and that it is kept, on a toy clock."""
+
+import argparse
+
+import pytest
+
+from common.errors import BadInput
+from experiments.own_data import budget
+from experiments.own_data.grid import Plan
+from grid.cells import Cell
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1.5h", 5400), ("1s", 1)])
+def test_a_budget_is_a_time(text, seconds):
+    assert budget.seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "0m", "0.0h", "-1h", "1d", "30", "h", ""])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a time above 0 such as 30m"):
+        budget.seconds(text)
+
+
+def seconds_of(plan):
+    """A split's time in these tests: 100 s, and 0.3 s per step."""
+    return 100 + 0.3 * plan.steps
+
+
+def test_splits_come_first_and_steps_second():
+    # The shortest split takes 130 s; five of them fit into 700 s, each then may take 140 s: 133 steps.
+    plan = budget.choose(seconds_of, 700)
+    assert plan.seeds == 5
+    assert plan.steps == pytest.approx(133, abs=2)
+    assert 5 * seconds_of(plan) <= 700
+    # Three fit into 400 s.
+    assert budget.choose(seconds_of, 400).seeds == 3
+
+
+def test_more_splits_only_when_trainings_are_of_full_length():
+    # A full split takes 1,000 s.
+    assert budget.choose(seconds_of, 5000)[:2] == (5, 3000)
+    assert budget.choose(seconds_of, 7900)[:2] == (7, 3000)
+    assert budget.choose(seconds_of, 10**6)[:2] == (10, 3000)
+    assert budget.choose(seconds_of, 4000).seeds == 5
+    assert budget.choose(seconds_of, 4000).steps < 3000
+
+
+def test_a_given_number_of_splits_is_kept():
+    assert budget.choose(seconds_of, 700, seeds=2)[0] == 2
+    assert budget.choose(seconds_of, 700, seeds=2).steps > budget.choose(seconds_of, 700).steps
+
+
+def test_a_budget_that_allows_no_answer_says_what_would():
+    with pytest.raises(BadInput, match=r"allows no answer\. 2 splits of the shortest trainings take about 4 min, and"):
+        budget.choose(seconds_of, 200)
+
+
+def test_generators_train_as_much_of_their_full_length_as_classifiers():
+    assert budget.scaled(0.5) == Plan(5, 1500, 100, 100)
+    assert budget.scaled(0) == Plan(5, 100, 10, 10)
+
+
+def test_a_line_goes_through_what_was_measured():
+    assert budget.line_through([(6, 5.0), (18, 11.0)]) == pytest.approx((2.0, 0.5))
+    assert budget.line_through([(6, 5.0), (18, 4.0)]) == (4.0, 0.0)  # a rate is not negative
+    assert budget.line_through([(0, 3.0), (0, 3.5)]) == (3.0, 0.0)
+
+
+def cell(kind, units, key=None, needs=()):
+    return Cell(key or kind, "toy", (), tuple(needs), facts={"kind": kind, "units": units})
+
+
+def test_a_split_takes_its_cells_over_the_workers_but_no_less_than_the_longest():
+    rates = {"a": (10, 1.0), "b": (0, 2.0)}
+    cells = [cell("a", 30), cell("a", 30, "a2"), cell("b", 10)]
+    assert budget.split_seconds(cells, rates, 1) == 100
+    assert budget.split_seconds(cells, rates, 2) == 50
+    assert budget.split_seconds(cells, rates, 10) == 40
+
+
+def test_one_cell_of_each_kind_is_measured_with_what_it_needs():
+    cells = [cell("split", 0), cell("gen", 0, needs=["split"]), cell("net", 5, "net1", ["split", "gen"])]
+    cells += [cell("net", 5, "net2", ["split"])]
+    assert list(budget.of_each_kind({found.key: found for found in cells})) == ["split", "gen", "net1"]
+
+
+class Clock:
+    """A clock that goes on when a split is run."""
+
+    def __init__(self, *lengths):
+        self.now, self.lengths = 1000.0, list(lengths)
+
+    def __call__(self):
+        return self.now
+
+    def run(self, seed):
+        self.now += self.lengths.pop(0)
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("lengths", "done"),
+    [
+        ([100] * 5, 5),  # as planned
+        ([119] * 5, 5),  # 595 of 500, within a fifth
+        ([130] * 5, 4),  # a fifth one would end at 650
+        ([90, 90, 90, 200, 90], 4),  # the slowest so far is what is expected
+        ([1000] * 5, 2),  # two are needed for an answer
+    ],
+)
+def test_the_budget_is_kept_on_a_toy_clock(lengths, done):
+    clock, said = Clock(*lengths), []
+    failed, count = budget.run_splits(range(42, 47), clock.run, 500, clock, say=said.append)
+    assert (failed, count) == ({}, done)
+    assert done == 2 or clock.now - 1000 <= 1.2 * 500
+    assert [f"after {done} of 5 splits" in line for line in said] == [True] * (done < 5)
+
+
+def test_what_earlier_runs_took_counts():
+    clock = Clock(*[100] * 5)
+    assert budget.run_splits(range(5), clock.run, 500, clock, spent=250, say=lambda _: None)[1] == 3
+
+
+def test_without_a_budget_all_splits_run():
+    clock = Clock(*[10**6] * 5)
+    assert budget.run_splits(range(5), clock.run, None, clock)[1] == 5
