@@ -27,7 +27,7 @@ from common import backend, cli, plots, runs
 from common.errors import BadInput
 from images import albums, codec, diversity, folders, selection
 
-# What the paper says, and what its code does; what neither says is the same in both. Deviation 39.
+# What the paper says, and what its code does; what neither says is the same in both. Deviation 40.
 PRESETS = {
     "paper": {"latent": 128, "gamma": 1.0, "project_noise": False, "reset_moments": False, "vgg_levels": "5"},
     "released": {"latent": 512, "gamma": 0.5, "project_noise": True, "reset_moments": True, "vgg_levels": "3+pixels"},
@@ -216,7 +216,7 @@ def settings_of(args, chosen, images, labels):
     names = ("preset", *PRESETS[args.preset], "loss", "noise", "noise_std", "label_loss", "init", "renormalise")
     names += ("epochs", "transductive", "unlabelled_images", "size", "color", "seed", "deterministic")
     settings = {name: getattr(args, name) for name in names}
-    # Deviation 40: of few images an eighth, for 8 steps per epoch, as many as in the paper's smallest training.
+    # Deviation 41: of few images an eighth, for 8 steps per epoch, as many as in the paper's smallest training.
     settings["batch"] = args.batch or max(2, min(MOST_BATCH, int((labels >= 0).sum()) // 8))
     settings["classes"] = list(chosen)
     return settings | {"image_shape": list(images.shape[1:])}

@@ -88,7 +88,7 @@ class Replacement(Arm):
     """Replaces images of each batch by images of their class, drawn with the codes of that class in turn.
 
     The code that stands for an image is not that image's own, which the stream of batches does not know, but the next
-    of its class: each is used as often. Deviation 41.
+    of its class: each is used as often. Deviation 42.
 
     Args:
         generator: what `saved.find_generator` found.

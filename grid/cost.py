@@ -17,13 +17,14 @@ VAE_STEP, VAE_IMAGE = 0.015, 0.0018  # a VAE's seconds per step and per image
 RBM_EPOCHS = {"bad": 50, "good": 300}  # of the presets; ten steps each
 RBM_STEP, RBM_IMAGE = 0.003, 0.00003  # an RBM's seconds per step and per image
 FIT = {"fc1": 0.0001, "fc2": 0.0001, "conv1": 0.0006, "ladder": 0.0004}  # the scarce paper's models, per image
+FIT |= {"wrn-10-2": 0.0037, "wrn-16-2": 0.0075, "wrn-16-4": 0.023, "wrn-16-8": 0.083, "wrn-28-10": 0.28}
 FIT_STEP = 0.01  # and per step
 AT_ONCE = ("neighbours", "imagenet")  # classifiers that take no steps
 STATES = 96  # of chains, that join a step of 32 images
 STATE = {"train_rbm": 0.00005, "train_vae": 0.002}  # per state, by the script that made the model
-FIT |= {"wrn-10-2": 0.0037, "wrn-16-2": 0.0075, "wrn-16-4": 0.023, "wrn-16-8": 0.083, "wrn-28-10": 0.28}
 CGLO_STEP, CGLO_IMAGE = 0.05, 0.004  # a cGLO's seconds per step and per image
 CDC = {"cdcvae": 0.0018, "cdcgan": 0.0036}  # seconds per image and epoch, by their arithmetic beside the thesis' CNN
+PAIR = 0.12  # seconds to register a pair of images, on a processor without AVX-512
 DECODE = 0.0011  # seconds per image, PNG included
 STEPS, EPOCHS = 3000, 60  # of train_cnn.py
 PAGE = 100  # generated images per epoch of the published VAE arm
@@ -92,6 +93,12 @@ def of_cglo(line, graph):
     return START + line["--epochs"] * max(1, images // batch) * step, 40e6
 
 
+def of_deformation(line, graph):
+    """train_deformation.py: the ordered pairs of each class, 100 at most."""
+    pairs = min(line["--images"] * (line["--images"] - 1), line.get("--pairs", 100))
+    return START + graph.num_classes * pairs * PAIR, 3e6
+
+
 def of_generation(line, graph):
     """generate.py: images from the prior, a chain from one image of each class, or copies."""
     if "--count" not in line:
@@ -156,6 +163,7 @@ SCRIPTS = {
     "train_vae": of_vae,
     "train_rbm": of_rbm,
     "train_cdc": of_cdc,
+    "train_deformation": of_deformation,
     "train_cglo": of_cglo,
     "generate": of_generation,
     "train_cnn": of_classifier,

@@ -79,6 +79,11 @@ class Graph:
         line = given(model=model, path=self.data, **flags, out=PurePosixPath(key), **self.common(seed))
         return self.add(key, "train_cdc", line, facts)
 
+    def train_deformation(self, key, seed, facts, **flags):
+        """Adds one deformation model of all classes; the rest as in `train_vae`."""
+        line = given(path=self.data, **flags, out=PurePosixPath(key), **self.common(seed))
+        return self.add(key, "train_deformation", line, facts)
+
     def train_cglo(self, key, seed, facts, **flags):
         """Adds one cGLO of all classes; the rest as in `train_vae`."""
         line = given(path=self.data, **flags, out=PurePosixPath(key), **self.common(seed))

@@ -21,6 +21,7 @@ SCRIPTS = (
     "train_vae",
     "train_rbm",
     "train_cdc",
+    "train_cglo",
     "train_deformation",
     "generate",
     "assess",
@@ -264,7 +265,7 @@ def test_every_flag_has_words(name, monkeypatch):
 
 
 QUICK_START = """
-import sys, prepare_data, train_vae, train_rbm, train_cdc, train_deformation, generate, assess, train_cnn
+import sys, prepare_data, train_vae, train_rbm, train_cdc, train_cglo, train_deformation, generate, assess, train_cnn
 prepare_data.parse_args(["--dataset", "digits"])
 train_vae.parse_args(["--all"])
 train_rbm.parse_args([])
@@ -272,6 +273,7 @@ generate.parse_args([])
 train_cnn.parse_args(["-path", "data"])
 for main, argv in ((prepare_data.main, ["--folder", "absent"]), (train_vae.main, ["--all", "-path", "absent"]),
                    (train_rbm.main, ["-path", "absent"]), (train_cdc.main, ["-path", "absent"]),
+                   (train_cglo.main, ["-path", "absent"]),
                    (train_deformation.main, ["-path", "absent"]),
                    (assess.main, ["-real", "absent", "-gen", "generated"]),
                    (generate.main, ["-models", "absent"]), (train_cnn.main, ["-path", "absent"])):

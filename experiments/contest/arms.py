@@ -1,0 +1,96 @@
+"""The arms of the contest: what joins the real images, and which augmentation of `--aug` transforms them.
+
+To add a source: a line in `SOURCES`. It then runs alone, with the thesis' augmentation and with the best hand-made one.
+"""
+
+from typing import NamedTuple
+
+from cnn import presets
+
+
+class Source(NamedTuple):
+    """What joins the real images.
+
+    Attributes:
+        images: which generator writes images, a key of `grid.GENERATORS`, or None.
+        deform: whether every image is deformed at random by what train_deformation.py learned.
+        replace: whether images that a cGLO draws on the fly take the place of half of the real ones.
+        mix: words of `--mix`.
+        learned: whether it is learned from the training images: a generator, in the words of the page.
+    """
+
+    images: str | None = None
+    deform: bool = False
+    replace: bool = False
+    mix: tuple = ()
+    learned: bool = True
+
+
+SOURCES = {
+    "deformation": Source(deform=True),  # Hauberg et al. 2016
+    "vae": Source("vae"),  # Garay-Maestre et al. 2018
+    "rbm": Source("rbm"),  # Maronas et al. 2018
+    "cdcvae": Source("cdcvae"),  # Eduardo and Kazi 2018
+    "cdcgan": Source("cdcgan"),
+    "cglo": Source(replace=True),  # Azuri and Weinshall 2020
+    "smote": Source("smote"),  # Chawla et al. 2002
+    "vae-of-deformed": Source("vae-of-deformed"),  # it learns from deformed images in place of the few
+    "vae-and-deformation": Source("vae", deform=True),
+    "mixup": Source(mix=("mixup",), learned=False),
+    "cutout": Source(mix=("cutout",), learned=False),
+}
+FROM = {"vae-of-deformed": "deformation"}  # what else a generator of images needs first
+THESIS = "suitable"  # the augmentation of the thesis
+NOTHING = "plain"
+
+
+class Arm(NamedTuple):
+    """One arm: a source's name or "", and a preset's name or ""."""
+
+    source: str
+    augmentation: str
+
+    @property
+    def name(self):
+        return "+".join(filter(None, self)) or NOTHING
+
+    @property
+    def is_learned(self):
+        return bool(self.source) and SOURCES[self.source].learned
+
+
+def parse(name):
+    """The `Arm` of a name: `"plain"`, a preset, a source, or `"source+preset"`.
+
+    Raises:
+        ValueError: there is no such source or preset.
+    """
+    if name == NOTHING:
+        return Arm("", "")
+    source, _, augmentation = name.rpartition("+")
+    if not source and augmentation in SOURCES:
+        source, augmentation = augmentation, ""
+    if source and source not in SOURCES:
+        raise ValueError(f"--arms {name}: no source {source!r} (there are {', '.join(SOURCES)})")
+    if augmentation and augmentation not in presets.PRESETS:
+        raise ValueError(
+            f"--arms {name}: no source or preset of --aug {augmentation!r} (there are {', '.join(presets.PRESETS)})"
+        )
+    return Arm(source, augmentation)
+
+
+def makers(source):
+    """Lists the generators whose work a source, or "", needs: names of sources."""
+    if not source:
+        return []
+    entry = SOURCES[source]
+    used = ["deformation"] * entry.deform + ["cglo"] * entry.replace
+    return list(filter(None, dict.fromkeys([*used, FROM.get(entry.images), entry.images])))
+
+
+def arm_names(given, best):
+    """The arms that the flags ask for: those that are given and the best hand-made one, or all."""
+    if given:
+        return list(dict.fromkeys([best, *given]))
+    presets_of = dict.fromkeys(["", THESIS, best])
+    return [Arm(source, preset).name for source in ("", *SOURCES) for preset in presets_of]

@@ -1,0 +1,64 @@
+"""What the contest decides: whether a generator beats the best hand-made augmentation, by `report.claims`' rule."""
+
+import pandas as pd
+
+from experiments.contest.arms import SOURCES, parse
+from experiments.contest.tables import boards, gains, scores
+from report import statistics
+from report.claims import Gap, Statement, judge_family
+
+SOURCE = "the contest"
+
+
+def lead(frame, best):
+    """The page's first sentences: whether a generator wins, where, by how much, board by board."""
+    found = [sentence(scores(frame, *board), board, best) for board in boards(frame)]
+    return found or ["Nothing was run yet."]
+
+
+def sentence(wide, board, best):
+    """What one leaderboard says of the best arm with a generator.
+
+    Args:
+        wide: macro F1, a row per seed and a column per arm.
+        board: classifier and training images per class.
+        best: name of the best hand-made augmentation.
+    """
+    model, size = board
+    where = f"With {size} images per class and {model}"
+    learned = [arm for arm in wide if parse(arm).is_learned and len(gains(wide, arm, best))]
+    if not learned:
+        return f"{where} no arm with a generator was run beside {best}."
+    first = max(learned, key=lambda arm: gains(wide, arm, best).mean())
+    gain = statistics.summary(gains(wide, first, best))
+    how = f"{first} over {best}, {gain.mean:+.2f} points of macro F1, {gain.in_words()}"
+    if gain.n > 1 and gain.low > 0:
+        return f"{where} a generator wins: {how}."
+    if gain.n > 1 and gain.high < 0:
+        return f"{where} no generator wins: the best is {how}."
+    return f"{where} it is open whether a generator wins: the best is {how}."
+
+
+def judge(frame, best, alpha=statistics.ALPHA):
+    """The verdicts: of each generator that was run with the best hand-made augmentation, whether it adds to it.
+
+    Args:
+        frame: `results.collect(root)`.
+        best: name of the best hand-made augmentation.
+        alpha: level of significance.
+
+    Returns:
+        List of `Claim`; a pair is one number of images per class and seed, and the generators of one classifier are one
+        family.
+    """
+    found = []
+    for model in dict.fromkeys(frame["model"]):
+        rows = frame[frame["model"] == model].assign(size=frame["per_class"])
+        wide = rows.pivot_table(index=["size", "seed"], columns="entry", values="f1", observed=True)
+        arms = [f"{source}+{best}" for source in SOURCES if SOURCES[source].learned and f"{source}+{best}" in wide]
+        if best not in wide or not arms:
+            continue
+        nobody = pd.DataFrame(columns=wide.columns, index=wide.index[:0], dtype=float)  # nothing was published
+        statements = [Statement(f"{arm} beats {best} ({model})", SOURCE, (Gap(arm, best),)) for arm in arms]
+        found += judge_family(statements, wide, nobody, "fair", alpha)
+    return found

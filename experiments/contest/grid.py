@@ -1,0 +1,105 @@
+"""The cells of the contest, as a pure function of the flags and of the data's classes.
+
+Arms share what they can: a generator of one (size, seed) serves all arms with its images and all classifiers. It learns
+from the images that the classifier learns from, and from no others.
+"""
+
+from pathlib import PurePosixPath
+
+from experiments.contest.arms import SOURCES, parse
+from grid.graph import Graph, given
+
+MODELS = ("thesis", "conv1", "fc1", "fc2", "vgg", "wrn-16-2", "wrn-10-2")
+DEFORMED = 100  # deformed images per class that a VAE learns from
+CHAINS = {"labelled": -1, "thin": 1, "chain_length": 500, "expectation": True}  # of the RBM, from the training images
+
+
+class Grid(Graph):
+    """The cells; `args` are the study's flags and `arms` names of arms."""
+
+    def __init__(self, args, classes, arms):
+        super().__init__(args, classes)
+        if self.protocols != ("fair",):
+            raise ValueError(f"--protocol {args.protocol}: the contest has one, fair: equal steps, last weights")
+        few = min(classes, key=classes.get)
+        if max(args.sizes) > classes[few]:
+            raise ValueError(f"--sizes {max(args.sizes)}: class {few} has {classes[few]} training images")
+        arms = [parse(name) for name in arms]
+        # Seed by seed, smallest first: whenever it stops, what is there is a smaller grid of the same kind.
+        for seed in self.seeds:
+            for size in sorted(args.sizes):
+                for arm in arms:
+                    for model in args.models:
+                        self.add_classifier(arm, model, size, seed)
+
+    def add_classifier(self, arm, model, size, seed):
+        """A classifier on the training images and on what an arm adds."""
+        flags = {"model": None if model == "thesis" else model, "limtr": size, "aug": arm.augmentation or None}
+        if arm.source:
+            source = SOURCES[arm.source]
+            flags |= {"deform": PurePosixPath(self.add_deformation(size, seed))} if source.deform else {}
+            flags |= {"cglo": PurePosixPath(self.add_cglo(size, seed))} if source.replace else {}
+            flags |= {"vae": PurePosixPath(GENERATORS[source.images](self, size, seed))} if source.images else {}
+            flags |= {"mix": list(source.mix)} if source.mix else {}
+        facts = {"entry": arm.name, "source": arm.source, "augmentation": arm.augmentation}
+        facts |= {"per_class": size, "model": model}
+        self.train_cnn(f"classifiers/{model}-{size}-{arm.name}-seed{seed}", flags, "fair", seed, facts, e=None)
+
+    def facts(self, source, size, seed):
+        return {"source": source, "per_class": size, "seed": seed}
+
+    def add_deformation(self, size, seed):
+        """The deformation model of one (size, seed)."""
+        key = f"deform/{size}-seed{seed}"
+        return self.train_deformation(key, seed, self.facts("deformation", size, seed), images=size)
+
+    def add_cglo(self, size, seed):
+        """The cGLO of one (size, seed), whose images replace real ones on the fly (Azuri and Weinshall 2020)."""
+        flags = {"images": size, "epochs": self.args.cglo_epochs}
+        return self.train_cglo(f"cglo/{size}-seed{seed}", seed, self.facts("cglo", size, seed), **flags)
+
+    def add_smote(self, size, seed):
+        """Images between training images of a class (Chawla et al. 2002)."""
+        facts, flags = self.facts("smote", size, seed), {"images": size, "count": self.args.count}
+        return self.generate(f"gen/smote-{size}-seed{seed}", [], facts, sampler="smote", **flags)
+
+    def add_vae(self, size, seed):
+        """The images of a VAE per class (Garay-Maestre et al. 2018)."""
+        facts = self.facts("vae", size, seed)
+        flags = {"images": size, "latent": 3, "epochs": self.args.epochs}
+        models = self.train_vae(f"models/vae-{size}-seed{seed}", {"all": True}, seed, facts, **flags)
+        return self.generate(f"gen/vae-{size}-seed{seed}", [models], facts, count=self.args.count)
+
+    def add_vae_of_deformed(self, size, seed):
+        """The images of a VAE per class that learned from deformed images."""
+        facts = self.facts("vae-of-deformed", size, seed)
+        deform = self.add_deformation(size, seed)
+        images = self.generate(f"gen/deformed-{size}-seed{seed}", [deform], facts, count=DEFORMED)
+        key = f"models/vae-of-deformed-{size}-seed{seed}"
+        flags = {"all": True, "path": PurePosixPath(images), "images": DEFORMED, "latent": 3}
+        line = given(**flags, epochs=self.args.epochs, out=PurePosixPath(key), **self.common(seed))
+        models = self.add(key, "train_vae", line, facts)
+        return self.generate(f"gen/vae-of-deformed-{size}-seed{seed}", [models], facts, count=self.args.count)
+
+    def add_rbm(self, size, seed):
+        """Expected images along Markov chains of an RBM, from the training images (Maronas et al. 2018)."""
+        model = self.train_rbm("b-rbm", size * self.num_classes, seed)
+        facts = self.facts("rbm", size, seed)
+        key = f"gen/rbm-{size}-seed{seed}"
+        return self.generate(key, [model], facts, sampler="chain", **CHAINS, count=self.args.count)
+
+    def add_cdc(self, model, size, seed):
+        """The images of one conditional model (Eduardo and Kazi 2018)."""
+        facts, key = self.facts(model, size, seed), f"cdc/{model}-{size}-seed{seed}"
+        self.train_cdc(key, model, seed, facts, images=size, epochs=self.args.cdc_epochs)
+        return self.generate(f"gen/{model}-{size}-seed{seed}", [key], facts, count=self.args.count)
+
+
+GENERATORS = {  # of images in folders: adds the cells of one (size, seed) and gives the key of the images
+    "smote": Grid.add_smote,
+    "vae": Grid.add_vae,
+    "vae-of-deformed": Grid.add_vae_of_deformed,
+    "rbm": Grid.add_rbm,
+    "cdcvae": lambda grid, size, seed: grid.add_cdc("cdcvae", size, seed),
+    "cdcgan": lambda grid, size, seed: grid.add_cdc("cdcgan", size, seed),
+}

@@ -1,0 +1,108 @@
+"""The leaderboards of the contest: per classifier and number of training images, arms sorted by mean macro F1."""
+
+import numpy as np
+import pandas as pd
+
+from common import runs
+from experiments.contest.arms import THESIS, makers, parse
+from report import results, statistics, tables
+from report.parts import Table
+
+TUNED = (
+    "The settings of the learned deformation and of the preset stroke were chosen on MNIST with 5 images per class of "
+    "the seeds 0 and 1, which are none of these; all other settings are published ones or defaults."
+)
+
+
+def best_of(root):
+    """The best hand-made augmentation that a grid was run against."""
+    return runs.read_json(root / "grid.json")["settings"]["best"]
+
+
+def scores(frame, model, size):
+    """Macro F1 of one leaderboard: a row per seed, a column per arm; missing where it was not run."""
+    rows = frame[(frame["model"] == model) & (frame["per_class"] == size)]
+    return rows.pivot_table(index="seed", columns="entry", values="f1")
+
+
+def boards(frame):
+    """The leaderboards that have rows: (classifier, images per class)."""
+    return list(dict.fromkeys(zip(frame["model"], frame["per_class"], strict=True)))
+
+
+def gains(wide, arm, other):
+    """Paired gains of an arm over another, in points, one per seed that both have."""
+    if arm == other or other not in wide:
+        return np.empty(0)
+    return np.round(100 * (wide[arm] - wide[other]).dropna().to_numpy(float), 10)
+
+
+def gain_as_text(values):
+    """A gain: its mean and 95 % interval, and how many of the seeds gained."""
+    if not len(values):
+        return ""
+    found = statistics.summary(values)
+    interval = f" [{found.low:+.2f}, {found.high:+.2f}]" if found.n > 1 else ""
+    return f"{found.mean:+.2f}{interval}, {np.sum(values > 0)} of {found.n} seeds"
+
+
+def seconds_of_generators(root, num_classes):
+    """What the generators took: {(source, images per class, seed): seconds}, training and images together."""
+    found = {}
+    for kind in ("deform", "models", "cdc", "cglo", "rbm", "gen"):
+        for _, record in results.records(root, kind):
+            facts = record["facts"]
+            size = facts.get("per_class", facts.get("available", 0) // num_classes)
+            place = facts.get("source", "rbm"), size, facts["seed"]
+            found[place] = found.get(place, 0) + record["seconds"]
+    return found
+
+
+def all_tables(root, frame, best):
+    """Every leaderboard.
+
+    Args:
+        root: the grid's folder.
+        frame: `results.collect(root)`.
+        best: name of the best hand-made augmentation.
+    """
+    num_classes = int((frame["size"] // frame["per_class"]).max()) if len(frame) else 1
+    made = seconds_of_generators(root, num_classes)
+    return [leaderboard(frame, model, size, best, made) for model, size in boards(frame)]
+
+
+def leaderboard(frame, model, size, best, made):
+    """One leaderboard.
+
+    Args:
+        frame: `results.collect(root)`.
+        model, size: classifier and training images per class.
+        best: name of the best hand-made augmentation.
+        made: as of `seconds_of_generators`.
+    """
+    wide = scores(frame, model, size)
+    rows = frame[(frame["model"] == model) & (frame["per_class"] == size)]
+    shown, tidy = [], []
+    for rank, arm in enumerate(wide.mean().sort_values(ascending=False).index, 1):
+        values, own = wide[arm].dropna(), rows[rows["entry"] == arm]
+        parts = makers(parse(arm).source)
+        generator = [sum(made.get((part, size, seed), 0) for part in parts) for seed in own["seed"]]
+        row = {"rank": rank, "arm": arm, "macro F1, percent": tables.as_text(values, scale=100, digits=2)}
+        row |= {f"gain over {best}": gain_as_text(gains(wide, arm, best))}
+        row |= (
+            {f"gain over {THESIS}": gain_as_text(gains(wide, arm, THESIS))} if THESIS in wide and best != THESIS else {}
+        )
+        row |= {"seconds to train": f"{own['seconds'].mean():.0f}"}
+        row |= {"seconds of the generator": f"{np.mean(generator):.0f}" if parts else ""}
+        shown.append(row)
+        gain = statistics.summary(gains(wide, arm, best))
+        tidy.append({"model": model, "per_class": size, "rank": rank, "arm": arm} | tables.as_row(values, np.nan, 100))
+        tidy[-1] |= {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high, "pairs": gain.n}
+        del tidy[-1]["inside"]
+    note = (
+        "Mean ± standard deviation (seeds) [95 % bootstrap interval of the mean]; gains in points, paired by seed, "
+        f"with their interval. Both times are of whatever else the machine did. {TUNED}"
+    )
+    title = f"{size} images per class, {model}: arms by mean macro F1"
+    name = f"leaderboard-{model}-{size}"
+    return Table(name, title, "the contest", pd.DataFrame(shown), note, list(rows["command"]), pd.DataFrame(tidy))

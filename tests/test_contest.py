@@ -1,0 +1,192 @@
+"""The contest: its arms, cells, leaderboard and verdicts, and a tiny grid run for real."""
+
+from pathlib import PurePosixPath
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import reproduce_here, write_digits
+
+import generate
+import train_cdc
+import train_cglo
+import train_cnn
+import train_deformation
+import train_rbm
+import train_vae
+from experiments import contest, study
+from experiments.contest import arms, claims, tables
+from experiments.contest.grid import DEFORMED
+from grid import cost
+
+MNIST = dict.fromkeys(map(str, range(10)), 5421)
+SCRIPTS = {"train_deformation": train_deformation, "train_vae": train_vae, "train_rbm": train_rbm}
+SCRIPTS |= {"train_cdc": train_cdc, "train_cglo": train_cglo, "generate": generate, "train_cnn": train_cnn}
+
+
+def cells_of(*flags, classes=MNIST):
+    return contest.cells(study.parse_args(contest.STUDY, ["--dataset", "mnist", *flags]), classes)
+
+
+def flag(cell, name):
+    return cell.flags[cell.flags.index(name) + 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "arm"),
+    [
+        ("plain", ("", "")),
+        ("stroke", ("", "stroke")),
+        ("vae", ("vae", "")),
+        ("vae+stroke", ("vae", "stroke")),
+        ("vae-of-deformed+flip-crop", ("vae-of-deformed", "flip-crop")),
+    ],
+)
+def test_the_name_of_an_arm_says_what_it_is(name, arm):
+    assert arms.parse(name) == arm
+    assert arms.parse(name).name == name
+    assert arms.parse(name).is_learned == bool(arm[0])
+
+
+def test_mixing_images_is_no_generator():
+    assert not arms.parse("mixup+stroke").is_learned
+
+
+@pytest.mark.parametrize(("name", "words"), [("vae+strok", "no source or preset"), ("van+stroke", "no source 'van'")])
+def test_an_arm_that_is_none_is_refused(name, words):
+    with pytest.raises(ValueError, match=f"--arms {name.replace('+', '.')}: {words}"):
+        cells_of("--arms", name)
+
+
+def test_every_source_runs_alone_with_the_thesis_augmentation_and_with_the_best_one():
+    names = arms.arm_names(None, "elastic")
+    assert names[:6] == [
+        *("plain", "suitable", "elastic"),
+        *("deformation", "deformation+suitable", "deformation+elastic"),
+    ]
+    assert len(names) == 3 * (1 + len(arms.SOURCES)) == len(set(names))
+    assert arms.arm_names(["vae", "stroke"], "stroke") == ["stroke", "vae"]  # without the best there is no gain
+    assert arms.arm_names(None, "suitable")[:4] == ["plain", "suitable", "deformation", "deformation+suitable"]
+
+
+def test_a_generator_of_one_size_and_seed_serves_all_arms_and_classifiers():
+    cells = cells_of("--sizes", "5", "--seeds", "2")
+    kinds = pd.Series([key.split("/")[0] for key in cells]).value_counts().to_dict()
+    assert kinds == {
+        "classifiers": 2 * 2 * 3 * (1 + len(arms.SOURCES)),
+        "gen": 2 * 7,
+        "cglo": 2,
+        "models": 2 * 2,
+        "cdc": 2 * 2,
+        "rbm": 2,
+        "deform": 2,
+    }
+    both = cells["classifiers/thesis-5-vae-and-deformation+stroke-seed42"]
+    assert (flag(both, "--aug"), flag(both, "-limtr"), flag(both, "--protocol")) == ("stroke", 5, "fair")
+    assert (flag(both, "--deform"), flag(both, "-vae")) == (
+        PurePosixPath("deform/5-seed42"),
+        PurePosixPath("gen/vae-5-seed42"),
+    )
+    assert set(both.needs) == {"data", "deform/5-seed42", "gen/vae-5-seed42"}
+    assert both.facts["entry"] == "vae-and-deformation+stroke"
+    deformed = cells["models/vae-of-deformed-5-seed43"]
+    assert (flag(deformed, "-path"), flag(deformed, "--images")) == (PurePosixPath("gen/deformed-5-seed43"), DEFORMED)
+    assert "data" not in deformed.needs
+    assert "--aug" not in cells["classifiers/thesis-5-plain-seed42"].flags
+
+
+@pytest.mark.parametrize("flags", [(), ("--size", "8", "8", "--deterministic"), ("--best", "photographs")])
+def test_every_command_line_parses(flags):
+    cells = cells_of("--seeds", "1", *flags)
+    for cell in cells.values():
+        SCRIPTS[cell.script].parse_args([str(item) for item in cell.flags])
+    assert all(cell.work > 0 for cell in cells.values())
+
+
+def test_the_work_of_a_deformation_is_that_of_its_pairs():
+    cells = cells_of("--arms", "deformation", "--sizes", "5", "50", "--seeds", "1")
+    few, many = (cells[f"deform/{size}-seed42"].work - cost.START for size in (5, 50))
+    assert few == pytest.approx(10 * 20 * cost.PAIR)
+    assert many == pytest.approx(10 * 100 * cost.PAIR)
+
+
+def test_another_protocol_and_more_images_than_there_are_are_refused():
+    with pytest.raises(ValueError, match="--protocol published: the contest has one, fair"):
+        cells_of("--protocol", "published")
+    with pytest.raises(ValueError, match="--sizes 9: class 3 has 8 training images"):
+        cells_of("--sizes", "5", "9", classes={"1": 20, "3": 8})
+
+
+def frame(**scores):
+    """Rows as `results.collect` gives them: per arm, with _ for +, a list of F1, one per seed."""
+    rows = [
+        {"model": "thesis", "per_class": 5, "size": 50, "entry": arm.replace("_", "+"), "seed": seed, "f1": f1}
+        for arm, values in scores.items()
+        for seed, f1 in enumerate(values, 42)
+    ]
+    return pd.DataFrame(rows).assign(seconds=10.0, command="train")
+
+
+def board(rows, best="stroke", made=None):
+    return tables.leaderboard(rows, "thesis", 5, best, made or {})
+
+
+def test_arms_are_ranked_by_their_mean_and_gains_are_paired():
+    rows = frame(stroke=[0.90, 0.92], vae_stroke=[0.91, 0.95], suitable=[0.86, 0.87], plain=[0.7])
+    table = board(rows)
+    assert table.frame["arm"].tolist() == ["vae+stroke", "stroke", "suitable", "plain"]
+    assert table.frame["rank"].tolist() == [1, 2, 3, 4]
+    assert table.frame["gain over stroke"][0].startswith("+2.00 [")
+    assert table.frame["gain over stroke"][0].endswith("], 2 of 2 seeds")
+    assert table.frame["gain over stroke"][1:].tolist()[0] == ""
+    assert table.frame["gain over stroke"][3] == "-20.00, 0 of 1 seeds"
+    assert table.frame["gain over suitable"][1].startswith("+4.50 [")
+    assert table.tidy["mean"].tolist() == pytest.approx([93, 91, 86.5, 70])
+    assert table.tidy["pairs"].tolist() == [2, 0, 2, 1]
+    assert "seeds 0 and 1" in table.note
+
+
+def test_the_time_of_a_generator_is_that_of_all_that_it_needs():
+    rows = frame(**{"stroke": [0.9], "vae-of-deformed_stroke": [0.8], "vae-and-deformation": [0.7], "mixup": [0.6]})
+    made = {("deformation", 5, 42): 30, ("vae-of-deformed", 5, 42): 100, ("vae", 5, 42): 7, ("vae", 10, 42): 9}
+    assert board(rows, made=made).frame["seconds of the generator"].tolist() == ["", "130", "37", ""]
+
+
+def test_the_first_sentence_says_whether_a_generator_wins():
+    def said(**scores):
+        [text] = claims.lead(frame(**scores), "stroke")
+        return text
+
+    best = [0.90, 0.91, 0.92, 0.90]
+    words = "With 5 images per class and thesis "
+    wins = said(stroke=best, vae_stroke=[x + 0.01 + k / 1000 for k, x in enumerate(best)], mixup_stroke=[0.99] * 4)
+    assert wins.startswith(f"{words}a generator wins: vae+stroke over stroke, +1.15 points of macro F1, 4 pairs, 95 %")
+    assert said(stroke=best, vae=[0.5] * 4).startswith(f"{words}no generator wins: the best is vae over stroke, -40.75")
+    assert said(stroke=best, vae=[0.95, 0.86, 0.95, 0.86]).startswith(f"{words}it is open whether a generator wins")
+    assert said(stroke=[0.9], vae=[0.95]).startswith(f"{words}it is open")  # one seed decides nothing
+    assert said(stroke=best, mixup=best) == f"{words}no arm with a generator was run beside stroke."
+
+
+def test_a_verdict_needs_eight_pairs():
+    rng = np.random.default_rng(0)
+    best = 0.9 + 0.01 * rng.random(8)
+    better = best + 0.005 + 0.001 * rng.random(8)
+    [claim] = claims.judge(frame(stroke=best, deformation_stroke=better, plain=best), "stroke")
+    assert claim.text == "deformation+stroke beats stroke (thesis)"
+    assert claim.verdict == "holds"
+    [claim] = claims.judge(frame(stroke=best[:5], deformation_stroke=better[:5]), "stroke")
+    assert claim.verdict == "not decided"
+    assert "at least 8 are needed" in claim.evidence
+    assert claims.judge(frame(plain=best, vae_stroke=best), "stroke") == []
+
+
+def test_a_tiny_contest_runs_and_ranks(tmp_path, monkeypatch):
+    write_digits(tmp_path / "data", side=8)
+    monkeypatch.chdir(tmp_path)
+    flags = ["--sizes", "3", "--models", "fc1", "--seeds", "1", "--steps", "4", "--jobs", "1", "--out", "grid"]
+    flags += ["--best", "mild", "--arms", "deformation+mild"]
+    ended = reproduce_here("contest", "-path", "data", *flags)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    ranked = pd.read_csv(tmp_path / "grid/report/tables/leaderboard-fc1-3.csv")
+    assert set(ranked["arm"]) == {"mild", "deformation+mild"}
+    assert "it is open whether a generator wins" in (tmp_path / "grid/report/report.html").read_text()
