@@ -77,13 +77,17 @@ def of_rbm(line, graph):
 
 def of_cdc(line, graph):
     """train_cdc.py: one conditional model of all classes."""
-    every = line["--images"] * graph.num_classes if line.get("--images", -1) > 0 else sum(graph.classes.values())
-    return START + line["--epochs"] * every * CDC[line["--model"]], 55e6
+    return START + line["--epochs"] * of_all_classes(line, graph) * CDC[line["--model"]], 55e6
+
+
+def of_all_classes(line, graph):
+    """Images that a model of all classes learns from."""
+    return line["--images"] * graph.num_classes if line.get("--images", -1) > 0 else sum(graph.classes.values())
 
 
 def of_cglo(line, graph):
     """train_cglo.py: one generator of all classes; the images without labels are not counted."""
-    images = line["--images"] * graph.num_classes
+    images = of_all_classes(line, graph)
     batch = line.get("--batch", max(2, min(128, images // 8)))
     step = CGLO_STEP + batch * CGLO_IMAGE
     return START + line["--epochs"] * max(1, images // batch) * step, 40e6

@@ -86,9 +86,8 @@ class Graph:
 
     def train_cglo(self, key, seed, facts, **flags):
         """Adds one cGLO of all classes; the rest as in `train_vae`."""
-        return self.add(
-            key, "train_cglo", given(path=DATA, **flags, out=PurePosixPath(key), **self.common(seed)), facts
-        )
+        line = given(path=self.data, **flags, out=PurePosixPath(key), **self.common(seed))
+        return self.add(key, "train_cglo", line, facts)
 
     def assess(self, key, generated, seed, facts, **flags):
         """Adds the comparison of a cell's generated images with the data's; the rest as in `train_vae`."""

@@ -56,8 +56,8 @@ def test_a_budget_that_allows_no_answer_says_what_would():
 
 
 def test_generators_train_as_much_of_their_full_length_as_classifiers():
-    assert budget.scaled(0.5) == Plan(5, 1500, 100, 100)
-    assert budget.scaled(0) == Plan(5, 100, 10, 10)
+    assert budget.scaled(0.5) == Plan(5, 1500, 100, 100, 100)
+    assert budget.scaled(0) == Plan(5, 100, 10, 10, 10)
 
 
 def test_a_line_goes_through_what_was_measured():

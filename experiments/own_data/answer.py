@@ -141,8 +141,8 @@ def by_class(root, frame, one, other):
     up = sum(gap > 0 for gap, _ in gaps)
     (most, of), (least, other_of) = gaps[0], gaps[-1]
     return (
-        f"F1 rises in {up} of {len(gaps)} classes, most in {of} ({most:+.0f} points), and changes least well in "
-        f"{other_of} ({least:+.0f} points)."
+        f"With {title(one)} in place of {title(other)} F1 rises in {up} of {len(gaps)} classes: from {least:+.0f} "
+        f"points in {other_of} to {most:+.0f} in {of}."
     )
 
 
@@ -187,7 +187,7 @@ def learning(frame, wide):
         return ""
     slope = 100 * np.polyfit(np.log2(curve.index.to_numpy(float)), curve.to_numpy(), 1)[0]
     name = best(wide.drop(columns="plain"), "without")
-    beside = f", {title(name)} {100 * (wide[name] - wide['plain']).mean():+.1f}" if name else ""
+    beside = f"; {title(name)} is worth {100 * (wide[name] - wide['plain']).mean():+.1f}" if name else ""
     return f"Twice as many images are worth about {slope:+.1f} points to the classifier of real images alone{beside}."
 
 

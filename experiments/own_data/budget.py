@@ -15,8 +15,8 @@ from grid import cost, schedule
 from grid.cells import read_record
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
-FULL = Plan(5, 3000, 200, 200)  # what more of is not worth waiting for
-LEAST = Plan(2, 100, 10, 10)  # what less of says nothing
+FULL = Plan(5, 3000, 200, 200, 200)  # what more of is not worth waiting for
+LEAST = Plan(2, 100, 10, 10, 10)  # what less of says nothing
 SPLITS, MOST_SPLITS = 5, 10  # at most before, and after the trainings are of full length
 PROBES = (0.002, 0.006)  # shares of the full trainings, 6 and 18 steps, that are measured
 AGREED = 1.2  # of the budget, beyond which no further split may be expected to end
@@ -161,7 +161,8 @@ def show(plan, arms, expected, rates):
     """The plan in words: arms, splits, steps, minutes."""
     lines = [
         f"Plan: {len(arms)} arms ({', '.join(arms)}), {plan.seeds} splits, {plan.steps} steps for each classifier that",
-        f"  takes steps, {plan.vae_epochs} epochs for a VAE, {plan.cdc_epochs} for a CDCVAE; {expected}",
+        f"  takes steps, {plan.vae_epochs} epochs for a VAE, {plan.cdc_epochs} for a CDCVAE and {plan.cglo_epochs} for",
+        f"  a cGLO; {expected}",
     ]
     kinds = sorted(rates, key=lambda kind: -rates[kind][1])
     parts = [f"{kind} {1000 * rates[kind][1]:.0f} ms a step or epoch" for kind in kinds if rates[kind][1]]

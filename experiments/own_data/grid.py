@@ -35,7 +35,7 @@ class Arm(NamedTuple):
 
 
 SAMPLERS = {"copies": "copy", "noise": "noise", "smote": "smote"}  # of generate.py, that start at the images
-MODELS = ("vae", "cdcvae")  # generators that learn from the images; `Grid.train_<name>` trains one
+MODELS = ("vae", "cdcvae", "cglo")  # generators that learn from the images; `Grid.add_<name>` trains one
 ARMS = {
     "plain": Arm("real images alone", "without"),
     "imagenet": Arm("frozen ImageNet features", "without", flags={"model": "imagenet"}),
@@ -44,13 +44,16 @@ ARMS = {
     "noise": Arm("pure noise", "control", "noise"),
     "classic": Arm("classic augmentation", "without", classic=True),
     "mixup": Arm("mixup", "without", flags={"mixup": 0.2}),
+    "cutout": Arm("cutout", "without", flags={"mix": ["cutout"]}),
     "smote": Arm("SMOTE", "without", "smote"),
     "vae": Arm("VAE", "with", "vae"),
     "cdcvae": Arm("CDCVAE", "with", "cdcvae"),
+    "cglo": Arm("cGLO", "with", "cglo"),
     "classic+vae": Arm("classic + VAE", "with", "vae", classic=True),
     "classic+cdcvae": Arm("classic + CDCVAE", "with", "cdcvae", classic=True),
+    "classic+cglo": Arm("classic + cGLO", "with", "cglo", classic=True),
 }
-AUGMENTATIONS = {"digits": {"aug": True}, "photographs": {"aug": True}}  # flags of train_cnn.py
+AUGMENTATIONS = {"digits": {"aug": "suitable"}, "photographs": {"aug": "photographs"}}  # flags of train_cnn.py
 FITTED = ("imagenet", "neighbours")  # models of train_cnn.py that take no steps
 
 
@@ -61,6 +64,7 @@ class Plan(NamedTuple):
     steps: int
     vae_epochs: int
     cdc_epochs: int
+    cglo_epochs: int
 
 
 class Grid(Graph):
@@ -159,6 +163,10 @@ class Grid(Graph):
     def add_cdcvae(self, seed):
         facts = {"source": "cdcvae", "seed": seed, "kind": "cdcvae", "units": self.plan.cdc_epochs}
         return self.train_cdc(f"models/cdcvae-{self.place}", "cdcvae", seed, facts, epochs=self.plan.cdc_epochs)
+
+    def add_cglo(self, seed):
+        facts = {"source": "cglo", "seed": seed, "kind": "cglo", "units": self.plan.cglo_epochs}
+        return self.train_cglo(f"models/cglo-{self.place}", seed, facts, epochs=self.plan.cglo_epochs)
 
     def add_assessment(self, name, seed):
         """What the generated images are like: distance, copies, and what is learned from them alone."""

@@ -1,0 +1,352 @@
+"""compare.py from a folder of images to its answer, and what it refuses before anything is trained."""
+
+import json
+import shutil
+from concurrent.futures import Future
+
+import browser
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import run_here, write_digits
+
+import compare
+from common import runs
+from experiments import own_data, study
+from experiments.own_data import answer, budget, grid, keep
+from grid.cells import CellFailed
+from grid.cells import run as run_cell
+from grid.graph import FIRST_SEED
+from images import albums, codec, folders
+from report import results
+
+PLAN = grid.Plan(2, 30, 4, 3, 2)
+COUNTS = {"cat": 12, "dog": 8, "eel": 4}
+
+
+def parse(*flags):
+    args = compare.parse_args(["-path", "photographs", *map(str, flags)])
+    args.augmentation = args.augmentation or "digits"
+    return args
+
+
+def cells(*flags, counts=COUNTS, plan=PLAN, is_split=False):
+    return grid.Grid(parse(*flags), counts, plan, is_split).cells
+
+
+def value(cell, flag):
+    return cell.flags[cell.flags.index(flag) + 1]
+
+
+def test_all_arms_of_a_split_see_the_same_images_and_take_equal_steps():
+    made = cells()
+    classifiers = {key: cell for key, cell in made.items() if cell.script == "train_cnn" and key.endswith("seed42")}
+    assert {key.partition("/")[2].removesuffix("-seed42") for key in classifiers} == {
+        *grid.ARMS,
+        "plain-half",
+        "plain-quarter",
+    }
+    for key, cell in classifiers.items():
+        assert str(value(cell, "-path")) == "splits/seed42"
+        assert value(cell, "-limte") == -1
+        if any(name in key for name in grid.FITTED):
+            assert "--steps" not in cell.flags
+        else:
+            assert value(cell, "--steps") == 30
+    assert value(made["splits/seed43"], "--test-fraction") == 0.25
+    assert value(made["splits/seed43"], "--seed") == 43
+
+
+def test_the_controls_are_what_they_say():
+    made = cells("--arms", "plain", "copies", "noise")
+    assert value(made["gen/copies-seed42"], "--sampler") == "copy"
+    assert value(made["gen/noise-seed42"], "--sampler") == "noise"
+    # 9, 6 and 3 of 12, 8 and 4 are trained on, so that a page has 18 images, as many as there are real ones
+    for name in ("copies", "noise"):
+        assert value(made[f"classifiers/{name}-seed42"], "--page-size") == 18
+    assert value(made["gen/noise-seed42"], "--count") == "cat=36"
+    assert "--count" not in made["gen/copies-seed42"].flags
+
+
+def test_balance_fills_the_smaller_classes_up():
+    made = cells("--arms", "plain", "vae", "--balance")
+    # With 9, 6 and 3 real ones 9, 12 and 15 generated ones make 18 of each class.
+    flags = made["gen/vae-seed42"].flags
+    start = flags.index("--count") + 1
+    assert flags[start : start + 3] == ("cat=36", "dog=48", "eel=60")
+    assert value(made["classifiers/vae-seed42"], "--page-size") == 36
+
+
+def test_of_a_given_split_the_test_part_stays_and_seeds_draw():
+    made = cells("--draw", 0.5, is_split=True)
+    assert value(made["splits/seed42"], "--draw") == 0.5
+    assert "--test-fraction" not in made["splits/seed42"].flags
+    assert grid.overlap(parse("--draw", 0.5), True) == 1.0
+    assert grid.overlap(parse("--test-fraction", 0.25), False) == pytest.approx(1 / 3)
+
+
+def test_generators_learn_from_the_split_and_their_images_are_assessed_once():
+    made = cells()
+    for script, epochs in (("train_vae", 4), ("train_cdc", 3), ("train_cglo", 2)):
+        cell = next(cell for cell in made.values() if cell.script == script and cell.key.endswith("seed43"))
+        assert str(value(cell, "-path")) == "splits/seed43"
+        assert value(cell, "--epochs") == epochs
+    assessed = [key for key, cell in made.items() if cell.script == "assess"]
+    assert assessed == [f"assess/{name}-seed{FIRST_SEED}" for name in ("vae", "cdcvae", "cglo")]
+
+
+def test_every_kind_of_cell_is_measured_once():
+    measured = budget.of_each_kind(cells())
+    trained = [cell.facts["kind"] for cell in measured.values() if cell.script == "train_cnn"]
+    assert len(trained) == len(set(trained))
+    assert {"plain classifier", "classic classifier", "images classifier", "classic+images classifier"} <= set(trained)
+    assert all(need in measured for cell in measured.values() for need in cell.needs if need != "data")
+
+
+def frame_of(scores, arms=("plain", "classic", "vae")):
+    """A frame of scores as `results.collect` gives it: a row of `scores` per split, a column per arm."""
+    rows = [
+        {"source": name, "seed": 42 + k, "f1": f1, "accuracy": f1, "variant": "", "size": 10}
+        for k, row in enumerate(scores)
+        for name, f1 in zip(arms, row, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_best_of_each_kind_are_compared_by_their_means():
+    wide = answer.scores(frame_of([(0.5, 0.6, 0.7), (0.5, 0.4, 0.72), (0.5, 0.5, 0.71)], ("plain", "vae", "classic")))
+    assert (answer.best(wide, "without"), answer.best(wide, "with")) == ("classic", "vae")
+    found = answer.gain(wide, "vae", "classic", 0.25)
+    assert found.mean == pytest.approx((-10 - 32 - 21) / 3)
+    assert answer.recommended(wide, 0.25) == "classic"
+    assert answer.best(wide, "control") is None
+
+
+def test_what_helps_is_recommended():
+    wide = answer.scores(frame_of([(0.5, 0.6, 0.70), (0.5, 0.6, 0.71), (0.5, 0.6, 0.69)]))
+    assert answer.recommended(wide, 0.25) == "vae"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Class folders without a split: 3 classes of 12 digits of 8x8 pixels, one of them twice."""
+    root = tmp_path_factory.mktemp("own") / "photographs"
+    made = write_digits(root.parent / "made", num_train=12, num_test=1, side=8)
+    shutil.move(made / "train", root)
+    shutil.copy(root / "1/example1.png", root / "1/twice.png")
+    (root / "2/broken.png").write_bytes(b"no image")
+    return root
+
+
+TINY = ["--seeds", 2, "--steps", 2, "--model", "fc1", "--width", 1]
+TINY += ["--arms", "plain", "neighbours", "copies", "classic", "cdcvae"]
+
+
+class Here:
+    """A pool that runs each cell in this process, where the libraries are loaded already."""
+
+    slots = 1
+
+    def __init__(self, root):
+        self.root = root
+
+    def submit(self, cell):
+        future = Future()
+        try:
+            future.set_result(run_cell(cell, self.root))
+        except CellFailed as error:
+            future.set_exception(error)
+        return future
+
+    def collect(self, cell, future):
+        future.result()
+
+    def tend(self):
+        pass
+
+    def close(self, kill=False):
+        pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def here():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "make_pool", lambda args, root: Here(root))
+        yield
+
+
+@pytest.fixture(scope="module")
+def done(data):
+    """The folder of a finished comparison and of what it kept, and what it printed."""
+    out, kept = data.parent / "comparison", data.parent / "kept"
+    run = run_here("compare.py", "-path", data, *TINY, "--out", out, "--keep", kept)
+    assert run.returncode == 0, run.stderr
+    return out, kept, run.stdout
+
+
+def test_the_answer_comes_in_about_ten_lines_the_verdict_first(done):
+    out, _, said = done
+    frame = results.collect(out, own_data.STUDY.axes)
+    lines = answer.lines(out, frame)
+    assert 8 <= len(lines) <= 12
+    assert lines[0].startswith(("Generated images", "Cannot tell"))
+    assert "CDCVAE against" in lines[0]
+    assert all(line in said for line in lines)
+    assert "Classic augmentation: that of digits, because the images are grey" in said
+
+
+def test_what_was_passed_over_is_said_and_left_out(done):
+    out, _, said = done
+    assert "unreadable: 1, left out" in said
+    assert "identical within a class: 1 pairs: 1/example" in said
+    files = folders.list_images(out / "data")
+    assert {name: len(paths) for name, paths in files.items()} == {"0": 12, "1": 12, "2": 12}
+    assert albums.read_images(files["2"]).shape == (12, 8, 8, 1)
+
+
+def test_splits_differ_and_are_stratified(done):
+    out = done[0]
+    parts = [folders.list_images(out / f"splits/seed{seed}/test") for seed in (42, 43)]
+    assert [{name: len(paths) for name, paths in part.items()} for part in parts] == [{"0": 3, "1": 3, "2": 3}] * 2
+    first, second = ({f"{name}/{path.name}" for name, paths in part.items() for path in paths} for part in parts)
+    assert first != second
+    train = folders.list_images(out / "splits/seed42/train")
+    assert not first & {f"{name}/{path.name}" for name, paths in train.items() for path in paths}
+
+
+def test_the_copies_are_the_training_images(done):
+    out = done[0]
+    for name, paths in folders.list_images(out / "splits/seed42/train").items():
+        copies = folders.list_images(out / "gen/copies-seed42")[name]
+        real, made = (sorted(image.tobytes() for image in albums.read_images(files)) for files in (paths, copies))
+        assert real == made
+
+
+def test_images_that_are_always_wrong_are_those_that_no_arm_gets_right(done):
+    out = done[0]
+    frame = results.collect(out, own_data.STUDY.axes)
+    hard, total = answer.hard_images(out, frame)
+    wrong, tested = {}, set()
+    for key in frame.loc[(frame["variant"] == "") & (frame["source"] != "copies"), "key"]:
+        with np.load(out / key / "predictions.npz") as found:
+            for name, label, row in zip(found["files"], found["labels"], found["probabilities"], strict=True):
+                tested.add(str(name))
+                wrong[str(name)] = wrong.get(str(name), True) and row.argmax() != label
+    assert total == len(tested)
+    assert set(hard) == {name for name in tested if wrong[name]}
+
+
+def test_the_same_command_goes_on_and_prints_the_same(done, data):
+    out, _, said = done
+    (out / "cells/classifiers/classic-seed43.json").unlink()  # as if it had been killed before its record was written
+    shutil.rmtree(out / "classifiers/classic-seed43")
+    run = run_here("compare.py", "-path", data, *TINY, "--out", out)
+    assert run.returncode == 0, run.stderr
+
+    def scores(text):
+        return [line for line in text.splitlines() if "points" in line and not line.startswith("Cost")]
+
+    assert scores(run.stdout) == scores(said)
+
+
+def test_other_settings_or_images_are_refused(done, data):
+    out = done[0]
+    run = run_here("compare.py", "-path", data, *TINY, "--width", 0.5, "--out", out)
+    assert (run.returncode, "width=1.0, now" in run.stderr) == (2, True), run.stderr
+    codec.write_images(data / "0", ["more"], np.zeros((1, 8, 8, 1), np.uint8))
+    run = run_here("compare.py", "-path", data, "--out", out)
+    (data / "0/more.png").unlink()
+    assert (run.returncode, "its images have changed" in run.stderr) == (2, True), run.stderr
+
+
+def test_what_is_kept_was_trained_on_all_images_and_predicts(done, data):
+    _, kept, said = done
+    assert f"{kept}: " in said
+    result = json.loads((kept / "result.json").read_text())
+    assert result["images"]["train"] == 36
+    assert result["scores"] is None
+    text = (kept / "README.md").read_text()
+    assert "8x8 pixels, grey" in text
+    assert "Classes: 0, 1, 2." in text
+    run = run_here("predict.py", "-model", kept, data / "0")
+    assert run.returncode == 0, run.stderr
+    assert len(run.stdout.splitlines()) == 12
+
+
+def test_a_given_split_is_kept_as_one_folder_of_all_images(tmp_path):
+    for part in ("train", "test"):
+        codec.write_images(tmp_path / "data" / part / "cat", ["1"], np.full((1, 8, 8, 1), len(part), np.uint8))
+    runs.write_json(tmp_path / "data/config.json", {"data": {"usable": "x"}})
+    assert str(keep.join(tmp_path, True)) == "all"
+    assert sorted(path.name for path in (tmp_path / "all/cat").iterdir()) == ["test-1.png", "train-1.png"]
+    assert str(keep.join(tmp_path, False)) == "data"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_works_on_a_phone_and_a_desk(done, scheme, tmp_path):
+    page = (done[0] / "report/report.html").read_text(encoding="utf-8")
+    views = browser.views(page, scheme, tmp_path, (360, 1200))
+    assert [view["width"] for view in views] == [360, 360, 1200, 1200]
+    for view in views:
+        assert view["scroll_width"] <= view["width"]
+        assert view["dark"] == (scheme == "dark")
+        assert len(view["tables"]) >= 5
+        assert len(view["pictures"]) >= 3
+        assert all(natural > 0 and right <= view["width"] for natural, right in view["pictures"])
+        assert [name for name in view["fetched"] if not name.startswith("data:")] == []
+
+
+def refused(root, *flags):
+    run = run_here("compare.py", "-path", root, "--out", root.parent / "out", *flags)
+    assert run.returncode == 2, run.stdout
+    assert not (root.parent / "out" / "data").exists()
+    return run.stderr
+
+
+def test_a_given_split_that_shares_images_is_refused_unless_allowed(tmp_path):
+    root = write_digits(tmp_path / "data", side=8)
+    shutil.copy(sorted((root / "train/0").iterdir())[0], root / "test/0/leak.png")
+    assert "1 images lie in train/ and in test/" in refused(root, "--seeds", 1, "--steps", 1)
+    found = runs.read_json(tmp_path / "out/look/look.json")
+    args = compare.parse_args(["-path", str(root), "--allow-leakage"])
+    compare.check(args, found)
+
+
+def test_one_class_one_image_and_identical_images_are_refused(tmp_path):
+    root = tmp_path / "data"
+    shutil.move(write_digits(tmp_path / "made", side=8) / "train", root)
+    for path in sorted((root / "1").iterdir())[1:]:
+        path.unlink()
+    assert "class '1': 1 image, at least 2 are needed" in refused(root)
+    shutil.rmtree(root / "1")
+    shutil.rmtree(root / "2")
+    assert "1 class (0), a classifier needs at least 2" in refused(root)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--budget", "0"], "expected a time above 0"),
+        (["--budget", "soon"], "expected a time above 0"),
+        (["--budget", "1s"], "1 s allow no answer"),
+        (["--arms", "magic"], "invalid choice"),
+        (["--pretrained", "nowhere.h5"], "no such file"),
+    ],
+)
+def test_absurd_flags_are_refused(tmp_path, flags, words):
+    root = write_digits(tmp_path / "data", side=8)
+    run = run_here("compare.py", "-path", root, "--out", tmp_path / "out", *flags)
+    assert (run.returncode, words in run.stderr) == (2, True), run.stderr
+
+
+def test_a_look_trains_nothing_and_may_be_repeated_after_mending(tmp_path):
+    root = write_digits(tmp_path / "data", side=8)
+    (root / "train/0/broken.png").write_bytes(b"none")
+    run = run_here("compare.py", "-path", root, "--out", tmp_path / "out", "--look")
+    assert (run.returncode, "unreadable: 1, left out" in run.stdout) == (0, True), run.stderr
+    assert "proposed: 8x8 pixels, grey" in run.stdout
+    assert (tmp_path / "out/look/train/0.png").is_file()
+    (root / "train/0/broken.png").unlink()
+    run = run_here("compare.py", "-path", root, "--out", tmp_path / "out", "--look")
+    assert (run.returncode, "unreadable" in run.stdout) == (0, False)
+    assert {path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")} == {"look"}
