@@ -33,6 +33,7 @@ PRESETS = {
     "released": {"latent": 512, "gamma": 0.5, "project_noise": True, "reset_moments": True, "vgg_levels": "3+pixels"},
 }
 SHEET, PATH = 10, 7  # images of a class on reconstructions.png; images of a row of interpolations.png
+LEAST_SIDE = 16  # pixels that VGG-16 halves four times
 MOST_BATCH = 128  # images per step, unless --batch says so
 MOST_BYTES = 2**31  # of what the loss keeps of the images
 
@@ -230,6 +231,8 @@ def main(argv=None):
     chosen, others = choose_files(args)
     images, labels = read_images(args, chosen, others)
     settings = settings_of(args, chosen, images, labels)
+    if (args.loss == "vgg" or args.init == "features") and min(images.shape[1:3]) < LEAST_SIDE:
+        raise BadInput(f"{args.path}: {codec.describe(images.shape[1:])}; VGG-16 takes sides from {LEAST_SIDE} pixels")
     data = {"images": albums.fingerprint(images, labels)}
     if args.vgg_weights:
         data["vgg"] = hashlib.sha256(Path(args.vgg_weights).read_bytes()).hexdigest()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -159,10 +160,24 @@ def test_bad_images_leave_nothing(data, tmp_path):
     larger = write_digits(tmp_path / "larger", num_train=2, num_test=1)
     with pytest.raises(ValueError, match=r"12x12 grey, but .* is 8x8 grey"):
         learn(data, tmp_path / "out", "--unlabelled", larger / "train")
+    with pytest.raises(ValueError, match=r"8x8 grey; VGG-16 takes sides from 16 pixels"):
+        learn(data, tmp_path / "out", "--loss", "vgg")
     (tmp_path / "weights.h5").write_bytes(b"of another network")
     with pytest.raises(ValueError, match=r"--vgg-weights .*weights\.h5: not loaded"):
-        learn(data, tmp_path / "out", "--loss", "vgg", "--vgg-weights", tmp_path / "weights.h5")
+        learn(data, tmp_path / "out", "--loss", "vgg", "--vgg-weights", tmp_path / "weights.h5", "--size", 16, 16)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("levels", ["5", "3+pixels"])
+def test_features_of_a_vgg_of_random_weights(data, tmp_path, capsys, levels):
+    weights = tmp_path / "vgg.weights.h5"
+    keras.applications.VGG16(include_top=False, weights=None, input_shape=(None, None, 3)).save_weights(weights)
+    flags = ["--size", 16, 16, "--loss", "vgg", "--vgg-levels", levels, "--init", "features", "--vgg-weights", weights]
+    learn(data, tmp_path / "out", *flags)
+    assert "the generator learns from outside data, too" in capsys.readouterr().out
+    assert config(tmp_path / "out")["facts"]["last"]["reconstruction_loss"] > 0
+    assert len(config(tmp_path / "out")["data"]["vgg"]) == 64
 
 
 def test_a_killed_training_leaves_nothing_and_the_next_gives_the_same(data, tmp_path):
