@@ -186,37 +186,46 @@ def digest(content):
 
 
 def make_plan(args, root, make_cells, begun):
-    """The plan: that of an earlier run of the same budget, of the flags, or what fits as measured here."""
-    path = root / "plan.json"
+    """The plan: that of an earlier run with the same budget and arms, of the flags, or what fits as measured here.
+
+    Args:
+        args: the flags.
+        root: folder of the comparison.
+        make_cells: maps a `Plan` to the cells of its splits.
+        begun: `time.monotonic()` when the budget began.
+    """
+    path, asked = root / "plan.json", {"budget": args.budget, "arms": args.arms}
     known = runs.read_json(path) if path.exists() else None
-    if known and not (args.seeds or args.steps) and known["budget"] == args.budget:
+    if known and not (args.seeds or args.steps) and {name: known[name] for name in asked} == asked:
         return grid.Plan(*known["plan"])
+    split_seconds = 0.0
     if args.seeds and args.steps:
-        plan = budget.scaled(args.steps / budget.FULL.steps, args.seeds)._replace(steps=args.steps)
-        split_seconds = 0.0
+        plan = budget.given(args.steps, args.seeds)
     else:
         if args.budget < budget.START:
             raise BadInput(f"--budget: {args.budget:g} s allow no answer; measuring alone takes a minute")
         rates = budget.measure(make_cells, root, lambda place: study.make_pool(args, place))
-        slots = study.make_pool(args, root).slots
+        slots = count_slots(args, root)
 
         def per_split(plan):
             return budget.split_seconds(make_cells(plan._replace(seeds=1)).values(), rates, slots)
 
-        left = args.budget - (time.monotonic() - begun)
-        if args.steps:
-            plan = budget.scaled(args.steps / budget.FULL.steps)._replace(steps=args.steps)
-            plan = plan._replace(seeds=max(1, min(budget.MOST_SPLITS, int(left / per_split(plan)))))
-        else:
-            plan = budget.choose(per_split, left, args.seeds)
+        plan = budget.choose(per_split, args.budget - (time.monotonic() - begun), args.seeds, args.steps)
         split_seconds = per_split(plan)
         expected = f"about {cost.words(plan.seeds * split_seconds)} with {slots} at a time"
         print("\n".join(budget.show(plan, args.arms, expected, rates)), flush=True)
-    if known and list(known["plan"])[1:] != list(plan)[1:]:
+    if (root / "grid.json").exists() and known and not args.steps and known["plan"][1:] != list(plan)[1:]:
         print(f"{root}: goes on with the steps and epochs that it was begun with")
         plan = grid.Plan(plan.seeds, *known["plan"][1:])
-    write_durably(path, {"budget": args.budget, "plan": list(plan), "split_seconds": split_seconds})
+    write_durably(path, asked | {"plan": list(plan), "split_seconds": split_seconds})
     return plan
+
+
+def count_slots(args, root):
+    """How many cells run at a time."""
+    pool = study.make_pool(args, root)
+    pool.close()
+    return pool.slots
 
 
 def claim(args, root, found, plan):
@@ -246,17 +255,17 @@ def show(root):
 
 def run(args, root, cells_of, plan, begun):
     """Runs the splits, as long as the budget lasts where it is the budget that set their number."""
-    spent = sum(cost.recorded(cells_of(plan, None), root).values()) / study.make_pool(args, root).slots
 
-    def one(seed):
-        return schedule.run(cells_of(plan, [seed]), root, study.make_pool(args, root))
+    def of(seeds):
+        return schedule.run(cells_of(plan, seeds), root, study.make_pool(args, root))
 
     seeds = range(FIRST_SEED, FIRST_SEED + plan.seeds)
-    if args.scheduler:
-        return schedule.run(cells_of(plan, None), root, study.make_pool(args, root))
+    if args.scheduler:  # whose workers one split would not fill
+        return of(seeds)
+    spent = sum(cost.recorded(cells_of(plan), root).values()) / count_slots(args, root)
     limit = None if args.seeds else args.budget - (time.monotonic() - begun)
     expected = runs.read_json(root / "plan.json")["split_seconds"]
-    return budget.run_splits(seeds, one, limit, time.monotonic, expected, spent)[0]
+    return budget.run_splits(seeds, lambda seed: of([seed]), limit, time.monotonic, expected, spent)[0]
 
 
 def main(argv=None):
@@ -278,7 +287,6 @@ def main(argv=None):
         check(args, found)
         settle(args, found)
         prepare(args, root, found)
-        args.size = args.color = None  # of the cells: the images have one size now
         counts = {name: len(paths) for name, paths in found["usable"]["train" if found["is_split"] else ""].items()}
 
         def cells_of(plan, seeds=None):
@@ -288,10 +296,7 @@ def main(argv=None):
         if args.dry_run:
             preview.show(cells_of(plan), root)
             return
-        settings = runs.read_json(root / "data" / "config.json")["settings"]
-        args.size, args.color = settings["size"], settings["color"]
         claim(args, root, found, plan)
-        args.size = args.color = None
         with (root / "commands.txt").open("a", encoding="utf-8") as file:
             file.write(shlex.join(["python", "compare.py", *(sys.argv[1:] if argv is None else argv)]) + "\n")
         failed = run(args, root, cells_of, plan, begun)

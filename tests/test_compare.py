@@ -107,6 +107,40 @@ def test_every_kind_of_cell_is_measured_once():
     assert all(need in measured for cell in measured.values() for need in cell.needs if need != "data")
 
 
+def plan_of(root, rates, *flags):
+    """The plan of make_plan where every kind of cell takes `rates`: seconds, and seconds per step or epoch."""
+    args = parse("--arms", "plain", "classic", *flags)
+
+    def make_cells(plan, seeds=None):
+        return grid.Grid(args, COUNTS, plan, False, seeds).cells
+
+    with pytest.MonkeyPatch.context() as patch:
+        kinds = [cell.facts["kind"] for cell in make_cells(PLAN).values()]
+        patch.setattr(budget, "measure", lambda *_: dict.fromkeys(kinds, rates))
+        before = dict(vars(args))
+        plan = compare.make_plan(args, root, make_cells, time.monotonic())
+    assert vars(args) == before  # what was typed stays what it was
+    return plan
+
+
+def test_a_plan_fits_the_budget_and_is_remembered(tmp_path, capsys):
+    # A split has 5 cells: the split, two arms, a half and a quarter of the images. 4 take steps, of 0.01 s each.
+    assert plan_of(tmp_path, (10, 0.01), "--budget", "15m")[:2] == (5, 3000)  # 170 s a split
+    assert "5 splits, 3000 steps" in " ".join(capsys.readouterr().out.split())
+    assert plan_of(tmp_path, (999, 9), "--budget", "15m")[:2] == (5, 3000)  # not measured again
+    assert plan_of(tmp_path, (10, 0.01), "--budget", "5m").steps < 300  # 60 s a split
+    assert plan_of(tmp_path, (10, 0.01), "--budget", "15m", "--seeds", 3)[:2] == (3, 3000)
+    assert plan_of(tmp_path, (10, 0.01), "--steps", 100, "--seeds", 7)[:2] == (7, 100)
+
+
+def test_a_comparison_that_was_begun_keeps_its_steps(tmp_path):
+    first = plan_of(tmp_path, (10, 0.01), "--budget", "10m")
+    (tmp_path / "grid.json").touch()
+    later = plan_of(tmp_path, (10, 0.01), "--budget", "20m")
+    assert later[1:] == first[1:]
+    assert later.seeds > first.seeds or later.seeds == 5
+
+
 def frame_of(scores, arms=("plain", "classic", "vae")):
     """A frame of scores as `results.collect` gives it: a row of `scores` per split, a column per arm."""
     rows = [

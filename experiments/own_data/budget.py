@@ -4,6 +4,7 @@ Splits come first and steps second: with the shortest trainings as many splits a
 trainings; and only when these are as long as they are ever, more splits.
 """
 
+import hashlib
 import math
 import re
 from argparse import ArgumentTypeError
@@ -35,6 +36,11 @@ def scaled(share, seeds=FULL.seeds):
     """The plan of `seeds` splits whose trainings have a share of the full length, the least one at least."""
     lengths = (max(least, round(share * full)) for least, full in zip(LEAST[1:], FULL[1:], strict=True))
     return Plan(seeds, *lengths)
+
+
+def given(steps, seeds=FULL.seeds):
+    """The plan of so many steps, whose generators train the same share of their full length."""
+    return scaled(steps / FULL.steps, seeds)._replace(steps=steps)
 
 
 def probe_plan(share):
@@ -72,11 +78,12 @@ def measure(make_cells, root, make_pool):
     """
     points = {}
     for share in PROBES:
-        place = Path(root) / "probe" / f"{share:g}"
+        cells = of_each_kind(make_cells(probe_plan(share)))
+        lines = "\n".join(cell.command(".") for cell in cells.values())  # of other flags nothing is known
+        place = Path(root) / "probe" / hashlib.sha256(lines.encode()).hexdigest()[:12]
         place.mkdir(parents=True, exist_ok=True)
         if not (place / "data").exists():
             (place / "data").symlink_to((Path(root) / "data").resolve(), target_is_directory=True)
-        cells = of_each_kind(make_cells(probe_plan(share)))
         with schedule.locked(place):
             failed = schedule.run(cells, place, make_pool(place))
         if failed:
@@ -101,32 +108,34 @@ def split_seconds(cells, rates, slots):
     return max(total / slots, longest)
 
 
-def choose(per_split, left, seeds=None):
+def choose(per_split, left, seeds=None, steps=None):
     """Chooses the plan that fits into a time.
 
     Args:
         per_split: maps a `Plan` to the seconds that one of its splits takes.
         left: seconds.
         seeds: the number of splits, None for as many as fit.
+        steps: optimiser steps, None for as many as fit.
 
     Returns:
         `Plan`.
 
     Raises:
-        BadInput: two splits of the shortest trainings take longer.
+        BadInput: two splits (or `seeds`) of the shortest trainings (or of `steps`) take longer.
     """
-    least, needed = per_split(scaled(0)), seeds or LEAST.seeds
+    shortest = given(steps) if steps else scaled(0)
+    least, needed = per_split(shortest), seeds or LEAST.seeds
     if needed * least > left:
         raise BadInput(
-            f"--budget: allows no answer. {needed} splits of the shortest trainings take about "
+            f"--budget: allows no answer. {needed} splits of {shortest.steps} steps take about "
             f"{cost.words(needed * least)}, and {cost.words(max(left, 0))} are left; give more, or fewer --arms"
         )
     splits = seeds or min(SPLITS, math.floor(left / least))
+    longest = shortest if steps else scaled(1)
+    if splits * per_split(longest) <= left:
+        return longest._replace(seeds=seeds or min(MOST_SPLITS, math.floor(left / per_split(longest))))
     low, high = 0.0, 1.0
-    if splits * per_split(scaled(1)) <= left:
-        low = 1.0
-        splits = seeds or min(MOST_SPLITS, max(splits, math.floor(left / per_split(scaled(1)))))
-    for _ in range(20 if low < 1 else 0):
+    for _ in range(20):
         middle = (low + high) / 2
         low, high = (middle, high) if splits * per_split(scaled(middle)) <= left else (low, middle)
     return scaled(low, splits)

@@ -6,6 +6,7 @@ is generated.
 """
 
 import math
+from argparse import Namespace
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -79,7 +80,8 @@ class Grid(Graph):
     """
 
     def __init__(self, args, classes, plan, is_split, seeds=None):
-        args.seeds, args.steps = plan.seeds, plan.steps
+        # The images have one size by now; splits and steps are the plan's, whatever the flags said.
+        args = Namespace(**{**vars(args), "seeds": plan.seeds, "steps": plan.steps, "size": None, "color": None})
         super().__init__(args, classes)
         self.plan, self.is_split = plan, is_split
         self.counts = {name: num_train(count, args, is_split) for name, count in classes.items()}
