@@ -27,13 +27,13 @@ def seconds_of(plan):
 
 
 def test_splits_come_first_and_steps_second():
-    # The shortest split takes 130 s; five of them fit into 700 s, each then may take 140 s: 133 steps.
-    plan = budget.choose(seconds_of, 700)
+    # The shortest split takes 160 s; five of them fit into 900 s, each then may take 180 s: 267 steps.
+    plan = budget.choose(seconds_of, 900)
     assert plan.seeds == 5
-    assert plan.steps == pytest.approx(133, abs=2)
-    assert 5 * seconds_of(plan) <= 700
-    # Three fit into 400 s.
-    assert budget.choose(seconds_of, 400).seeds == 3
+    assert plan.steps == pytest.approx(266, abs=2)
+    assert 5 * seconds_of(plan) <= 900
+    # Three fit into 500 s.
+    assert budget.choose(seconds_of, 500).seeds == 3
 
 
 def test_more_splits_only_when_trainings_are_of_full_length():
@@ -46,8 +46,8 @@ def test_more_splits_only_when_trainings_are_of_full_length():
 
 
 def test_a_given_number_of_splits_is_kept():
-    assert budget.choose(seconds_of, 700, seeds=2)[0] == 2
-    assert budget.choose(seconds_of, 700, seeds=2).steps > budget.choose(seconds_of, 700).steps
+    assert budget.choose(seconds_of, 900, seeds=2)[0] == 2
+    assert budget.choose(seconds_of, 900, seeds=2).steps > budget.choose(seconds_of, 900).steps
 
 
 def test_given_steps_are_kept_and_splits_fit():
@@ -59,13 +59,13 @@ def test_given_steps_are_kept_and_splits_fit():
 
 
 def test_a_budget_that_allows_no_answer_says_what_would():
-    with pytest.raises(BadInput, match=r"allows no answer\. 2 splits of 100 steps take about 4 min, and"):
+    with pytest.raises(BadInput, match=r"allows no answer\. 2 splits of 200 steps take about 5 min, and"):
         budget.choose(seconds_of, 200)
 
 
 def test_generators_train_as_much_of_their_full_length_as_classifiers():
     assert budget.scaled(0.5) == Plan(5, 1500, 100, 100, 100)
-    assert budget.scaled(0) == Plan(5, 100, 10, 10, 10)
+    assert budget.scaled(0) == Plan(5, 200, 20, 20, 20)
 
 
 def test_a_line_goes_through_what_was_measured():
@@ -89,7 +89,9 @@ def test_a_split_takes_its_cells_over_the_workers_but_no_less_than_the_longest()
 def test_one_cell_of_each_kind_is_measured_with_what_it_needs():
     cells = [cell("split", 0), cell("gen", 0, needs=["split"]), cell("net", 5, "net1", ["split", "gen"])]
     cells += [cell("net", 5, "net2", ["split"])]
-    assert list(budget.of_each_kind({found.key: found for found in cells})) == ["split", "gen", "net1"]
+    cells = {found.key: found for found in [*cells, cell("fitted", 0, needs=["split"])]}
+    assert list(budget.of_each_kind(cells)) == ["split", "gen", "net1", "fitted"]
+    assert list(budget.of_each_kind(cells, with_units=True)) == ["split", "gen", "net1"]
 
 
 class Clock:

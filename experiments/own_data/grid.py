@@ -111,9 +111,10 @@ class Grid(Graph):
     def add_classifier(self, name, seed, images=None):
         """The classifier of an arm; `images` are further flags that say which images it learns from."""
         arm, args = ARMS[name], self.args
-        flags, facts = dict(arm.flags), {"source": name, "kind": f"{name} classifier"}
+        flags, facts = dict(arm.flags), {"source": name, "kind": f"{'classic' if arm.classic else 'plain'} classifier"}
+        if flags.get("model") in FITTED:
+            facts["kind"] = f"{name} classifier"
         if arm.images:
-            facts["kind"] = "classic+images classifier" if arm.classic else "images classifier"
             made = PurePosixPath(self.add_images(arm.images, seed))
             flags |= {"vae": made, "page_size": sum(self.generated().values())}
         if arm.classic:
@@ -147,7 +148,8 @@ class Grid(Graph):
 
     def add_images(self, name, seed):
         """The images that join in an arm."""
-        facts = {"source": name, "seed": seed, "kind": f"{name} images", "units": 0}
+        kind = "images of no model" if name in SAMPLERS else f"{name} images"
+        facts = {"source": name, "seed": seed, "kind": kind, "units": 0}
         counts = {of: TIMES * count for of, count in self.generated().items()}
         together = set(counts.values())
         count = together.pop() if len(together) == 1 else [f"{of}={number}" for of, number in counts.items()]
