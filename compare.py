@@ -193,6 +193,7 @@ def make_plan(args, root, make_cells, begun):
         return grid.Plan(*known["plan"])
     if args.seeds and args.steps:
         plan = budget.scaled(args.steps / budget.FULL.steps, args.seeds)._replace(steps=args.steps)
+        split_seconds = 0.0
     else:
         if args.budget < budget.START:
             raise BadInput(f"--budget: {args.budget:g} s allow no answer; measuring alone takes a minute")
@@ -208,12 +209,13 @@ def make_plan(args, root, make_cells, begun):
             plan = plan._replace(seeds=max(1, min(budget.MOST_SPLITS, int(left / per_split(plan)))))
         else:
             plan = budget.choose(per_split, left, args.seeds)
-        expected = f"about {cost.words(plan.seeds * per_split(plan))} with {slots} at a time"
+        split_seconds = per_split(plan)
+        expected = f"about {cost.words(plan.seeds * split_seconds)} with {slots} at a time"
         print("\n".join(budget.show(plan, args.arms, expected, rates)), flush=True)
     if known and list(known["plan"])[1:] != list(plan)[1:]:
         print(f"{root}: goes on with the steps and epochs that it was begun with")
         plan = grid.Plan(plan.seeds, *known["plan"][1:])
-    write_durably(path, {"budget": args.budget, "plan": list(plan)})
+    write_durably(path, {"budget": args.budget, "plan": list(plan), "split_seconds": split_seconds})
     return plan
 
 
@@ -253,7 +255,8 @@ def run(args, root, cells_of, plan, begun):
     if args.scheduler:
         return schedule.run(cells_of(plan, None), root, study.make_pool(args, root))
     limit = None if args.seeds else args.budget - (time.monotonic() - begun)
-    return budget.run_splits(seeds, one, limit, time.monotonic, spent)[0]
+    expected = runs.read_json(root / "plan.json")["split_seconds"]
+    return budget.run_splits(seeds, one, limit, time.monotonic, expected, spent)[0]
 
 
 def main(argv=None):

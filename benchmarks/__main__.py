@@ -12,7 +12,9 @@ import sys
 from benchmarks.measure import Line, printed
 from common import cli, runs
 
-SUBJECTS = "stage_one vae_training conditional classifier augmentation gibbs memory growth precision grid".split()
+SUBJECTS = (
+    "stage_one vae_training conditional classifier augmentation gibbs memory growth precision grid compare".split()
+)
 
 
 def main(argv=None):

@@ -9,14 +9,11 @@ Run it again and it goes on where it was. Flags that it does not know go to ./re
 Example benchmarks/gpu.sh --minutes 8 --source mnist.npz
 """
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import numpy as np
 

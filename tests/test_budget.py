@@ -121,6 +121,12 @@ def test_what_earlier_runs_took_counts():
     assert budget.run_splits(range(5), clock.run, 500, clock, spent=250, say=lambda _: None)[1] == 3
 
 
+def test_splits_that_an_earlier_run_did_take_no_time_and_say_nothing_of_the_next():
+    # 300 s are spent on three splits; a fourth, of 150 s by the plan, ends at 450 s, a fifth would at 600 s and more.
+    clock = Clock(0, 0, 0, 170, 170)
+    assert budget.run_splits(range(5), clock.run, 500, clock, expected=150, spent=300, say=lambda _: None)[1] == 4
+
+
 def test_without_a_budget_all_splits_run():
     clock = Clock(*[10**6] * 5)
     assert budget.run_splits(range(5), clock.run, None, clock)[1] == 5

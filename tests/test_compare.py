@@ -2,13 +2,17 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import Future
 
 import browser
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import run_here, write_digits
+from conftest import ROOT, run_here, write_digits
 
 import compare
 from common import runs
@@ -350,3 +354,20 @@ def test_a_look_trains_nothing_and_may_be_repeated_after_mending(tmp_path):
     run = run_here("compare.py", "-path", root, "--out", tmp_path / "out", "--look")
     assert (run.returncode, "unreadable" in run.stdout) == (0, False)
     assert {path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")} == {"look"}
+
+
+@pytest.mark.slow
+def test_killed_at_three_moments_a_comparison_ends_with_the_same_scores(done, data, tmp_path):
+    command = [sys.executable, str(ROOT / "compare.py"), "-path", str(data), *map(str, TINY), "--jobs", "2"]
+    command += ["--out", str(tmp_path / "again")]
+    for seconds in (8, 20, 35):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
+    frames = [results.collect(root, own_data.STUDY.axes) for root in (done[0], tmp_path / "again")]
+    names = ["source", "variant", "seed", "size"]
+    first, second = (frame.sort_values(names)[[*names, "f1"]].to_dict("list") for frame in frames)
+    assert {name: first[name] for name in names} == {name: second[name] for name in names}
+    assert first["f1"] == pytest.approx(second["f1"], abs=0.15)  # the number of threads changes the last bits

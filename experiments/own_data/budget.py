@@ -132,7 +132,7 @@ def choose(per_split, left, seeds=None):
     return scaled(low, splits)
 
 
-def run_splits(seeds, run, budget, clock, spent=0.0, say=print):
+def run_splits(seeds, run, budget, clock, expected=0.0, spent=0.0, say=print):
     """Runs splits one after another as long as the next one is expected to end within the budget.
 
     Args:
@@ -140,6 +140,8 @@ def run_splits(seeds, run, budget, clock, spent=0.0, say=print):
         run: maps a seed to a dict of what failed.
         budget: seconds, None for no limit.
         clock: gives seconds, as `time.monotonic`.
+        expected: seconds that a split takes by the plan, until one has taken longer than half of it: those of an
+            earlier run take none.
         spent: seconds of the budget that are gone.
         say: prints a line.
 
@@ -148,9 +150,9 @@ def run_splits(seeds, run, budget, clock, spent=0.0, say=print):
     """
     failed, begun, slowest, done = {}, clock() - spent, 0.0, 0
     for seed in seeds:
-        before = clock()
-        if budget and done >= LEAST.seeds and before - begun + slowest > AGREED * budget:
-            say(f"The budget is used up after {done} of {len(seeds)} splits; a split takes {cost.words(slowest)}")
+        before, coming = clock(), slowest if slowest > expected / 2 else expected
+        if budget and done >= LEAST.seeds and before - begun + coming > AGREED * budget:
+            say(f"The budget is used up after {done} of {len(seeds)} splits; a split takes {cost.words(coming)}")
             break
         failed |= run(seed)
         slowest, done = max(slowest, clock() - before), done + 1
