@@ -169,9 +169,8 @@ def build(args, images, labels, num_classes, seed):
     loss = perceptual.Loss(levels[args.loss](), images, MOST_BYTES)
     features = None
     if args.init == "features":
-        last = perceptual.vgg_features(vgg, "5")
-        last = [last(images[k : k + 100])[-1] for k in range(0, len(images), 100)]
-        features = np.concatenate([np.mean(part, axis=(1, 2)) for part in last])
+        last = perceptual.Loss(perceptual.vgg_features(vgg, "5"), images, MOST_BYTES).targets[-1]
+        features = last.mean(axis=(1, 2), dtype=np.float64)
     codes = cglo.first_codes(args.init, labels, args.latent, np.random.default_rng(seed), features)
     names = ("gamma", "noise", "noise_std", "label_loss", "reset_moments")
     options = {name: getattr(args, name) for name in names} | {"seed": seed, "projected": args.project_noise}

@@ -180,7 +180,7 @@ class Step(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Reconstruction plus gamma times cross-entropy in nats, which images without a label do not have."""
         del y, sample_weight, training
-        one_hot, _, _, *targets = x
+        one_hot, _, _, *targets = map(ops.convert_to_tensor, x)  # PyTorch's trainer passes arrays on
         reconstruction = self.loss_of(targets, y_pred["generated"])
         self.reconstruction_tracker.update_state(reconstruction)
         if self.classifier is None:

@@ -53,4 +53,4 @@ class Together(keras.optimizers.Optimizer):
         for optimizer in self.optimizers:
             for variable in optimizer.variables:
                 if variable.name != "learning_rate":
-                    variable.assign(keras.ops.zeros_like(variable))
+                    variable.assign(keras.ops.zeros(variable.shape, variable.dtype))

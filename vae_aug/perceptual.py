@@ -124,15 +124,16 @@ class Loss:
     def __init__(self, levels, images, most_bytes=2**31, batch_size=100):
         self.levels = levels
         dtype = np.float16 if levels.separate else np.float32
-        size = sum(np.prod(level.shape) for level in levels(images[:1])) * dtype(0).itemsize * len(images)
+        one = levels(ops.convert_to_tensor(images[:1]))
+        size = sum(np.prod(level.shape) for level in one) * dtype(0).itemsize * len(images)
         if size > most_bytes:
             raise ValueError(
                 f"what the loss compares of {len(images)} images takes {size / 1e9:.1f} GB, at most "
                 f"{most_bytes / 1e9:.1f} are kept; take fewer images, or --loss laplacian"
             )
         parts = [
-            [np.asarray(ops.convert_to_numpy(level), dtype) for level in levels(images[k : k + batch_size])]
-            for k in range(0, len(images), batch_size)
+            [ops.convert_to_numpy(level).astype(dtype) for level in levels(ops.convert_to_tensor(part))]
+            for part in (images[k : k + batch_size] for k in range(0, len(images), batch_size))
         ]
         self.targets = [np.concatenate(level) for level in zip(*parts, strict=True)]
         spreads = [max(_mean_deviation(level), 1e-6) for level in self.targets]
