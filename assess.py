@@ -111,7 +111,9 @@ def make_extractors(args, image_shape, on_images):
 
     found = {}
     if "inception" in args.features:
-        network = load_inception(args.inception_weights)
+        given = args.inception_weights
+        with archives.loading_weights("InceptionV3", "--features inception", "--inception-weights", given):
+            network = features.inception(given or "imagenet")
         how = "Keras' InceptionV3, average pooling, 299x299 bilinear"
         found["inception"] = lambda images: features.of_inception(network, images, on_images), how
     if "classifier" in args.features:
@@ -130,22 +132,6 @@ def make_extractors(args, image_shape, on_images):
             f"layer before the last of {path.resolve().parent.name}",
         )
     return found
-
-
-def load_inception(weights):
-    """Builds Inception; what goes wrong with its weights is one line."""
-    from cnn import features
-
-    try:
-        return features.inception(weights or "imagenet")
-    except Exception as error:  # Keras wraps a failed download in a plain Exception, and h5py raises what it likes
-        reason = " ".join(str(error).split())[:150]
-        if weights:
-            raise BadInput(f"--inception-weights {weights}: not weights of InceptionV3 ({reason})") from None
-        raise BadInput(
-            f"--features inception: Keras could not download its weights ({reason}); give the file with "
-            "--inception-weights"
-        ) from None
 
 
 def predict(model, images):

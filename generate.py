@@ -264,11 +264,7 @@ def plan_copies(args):
     runs.refuse_overlap(args.out, args.path)
     root = folders.training_root(args.path)
     files = folders.list_images(root)
-    if args.subset:
-        chosen = selection.load_list(args.subset, files, "subset")
-    else:
-        selection.check_enough(files, args.images, 1, root)
-        chosen = selection.draw_subset(files, args.images, args.seed)
+    chosen = selection.choose(files, root, args.images, args.seed, args.subset)
     images, labels = albums.read_classes(chosen, args.size, args.color)
     settings = {name: getattr(args, name) for name in ("sampler", "size", "color", "seed")} | {"classes": list(chosen)}
     counts, kind = [len(paths) for paths in chosen.values()], saved.KINDS["copies"]

@@ -58,11 +58,7 @@ def read_images(args):
     """The images to learn from: listing {class: paths}, uint8 `(num_images, height, width, channels)` and labels."""
     root = folders.training_root(args.path)
     files = folders.list_images(root)
-    if args.subset:
-        chosen = selection.load_list(args.subset, files, "subset")
-    else:
-        selection.check_enough(files, args.images, 1, root)
-        chosen = selection.draw_subset(files, args.images, args.seed)
+    chosen = selection.choose(files, root, args.images, args.seed, args.subset)
     images, labels = albums.read_classes(chosen, args.size, args.color)
     if len(images) < 2:
         raise BadInput(f"{root}: 1 image in all, at least 2 are needed")

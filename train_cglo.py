@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common import backend, cli, plots, runs
+from common import archives, backend, cli, plots, runs
 from common.errors import BadInput
 from images import albums, codec, diversity, folders, selection
 
@@ -109,11 +109,7 @@ def choose_files(args):
     """Lists the images: the labelled ones {class: paths}, and those without labels, paths."""
     root = folders.training_root(args.path)
     files = folders.list_images(root)
-    if args.subset:
-        chosen = selection.load_list(args.subset, files, "subset")
-    else:
-        selection.check_enough(files, args.images, 1, root)
-        chosen = selection.draw_subset(files, args.images, args.seed)
+    chosen = selection.choose(files, root, args.images, args.seed, args.subset)
     others = []
     if args.unlabelled:
         used = {path.resolve() for paths in chosen.values() for path in paths}
@@ -150,13 +146,10 @@ def load_vgg(args):
         return None
     import keras
 
-    weights = args.vgg_weights or "imagenet"
+    weights, asked = args.vgg_weights or "imagenet", "--loss vgg" if args.loss == "vgg" else "--init features"
     print(f"VGG-16 with weights of {weights}: the generator learns from outside data, too")
-    try:
+    with archives.loading_weights("VGG-16", asked, "--vgg-weights", args.vgg_weights):
         return keras.applications.VGG16(include_top=False, weights=weights, input_shape=(None, None, 3))
-    except Exception as error:  # of urllib, of h5py, and of Keras where the weights are of another network
-        reason = " ".join(str(error).split())[:150]
-        raise BadInput(f"--vgg-weights {weights}: not loaded ({type(error).__name__}: {reason})") from None
 
 
 def build(args, images, labels, num_classes, seed):

@@ -18,6 +18,7 @@ import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported
 
 # isort: split
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,7 @@ import arms
 from arms import generated
 from arms.arm import Reading, Training
 from cnn import hand_made, injection, losses, metrics, models, presets, protocols
-from common import backend, cli, plots, runs
-from common.errors import BadInput
+from common import archives, backend, cli, plots, runs
 from images import albums, codec, folders, selection
 
 
@@ -310,26 +310,16 @@ def build(args, images, num_classes):
         options["pixels"] = albums.statistics(images)
     if args.weights:
         options["weights"] = args.weights
-    network = with_reason(
-        args, lambda: models.build(args.model, image_shape, num_classes, args.noise, args.width, **options)
-    )
+    guard = contextlib.nullcontext()
+    if args.weights:
+        file = None if args.weights == "imagenet" else args.weights
+        guard = archives.loading_weights("ResNet-50 without top", "--weights imagenet", "--weights", file)
+    with guard:
+        network = models.build(args.model, image_shape, num_classes, args.noise, args.width, **options)
     if args.augmenter != "graph":
         return network, network
     layer = RandomAffine(**presets.SUITABLE, seed=backend.derive_seed(args.seed, "augmentation"))
     return network, keras.Sequential([keras.Input(image_shape), layer, network])
-
-
-def with_reason(args, make):
-    """Calls `make`; what goes wrong with given weights is one line."""
-    try:
-        return make()
-    except Exception as error:  # h5py, Keras and the download raise whatever they like
-        if not args.weights or cli.is_plain(error):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        if args.weights == "imagenet":
-            raise BadInput(f"--weights imagenet: the download failed ({reason}); give the file in its place") from None
-        raise BadInput(f"--weights {args.weights}: not weights of ResNet-50 without top ({reason})") from None
 
 
 def loss_of(args, joined):
@@ -402,17 +392,11 @@ def fit(args, schedule, parts, joined, num_classes):
 
 def fit_at_once(args, train, num_classes):
     """Fits a classifier that takes no optimiser steps."""
-    try:
+    guard = contextlib.nullcontext()
+    if args.model == "imagenet":
+        guard = archives.loading_weights("MobileNetV2", "--model imagenet", "--pretrained", args.pretrained)
+    with guard:
         return models.fit(args.model, train.images, train.labels, num_classes, args.pretrained)
-    except Exception as error:  # Keras wraps a failed download in a plain Exception, and h5py raises what it likes
-        if args.model != "imagenet" or isinstance(error, MemoryError):
-            raise
-        reason = " ".join(str(error).split())[:150]
-        if args.pretrained:
-            raise BadInput(f"--pretrained {args.pretrained}: not weights of MobileNetV2 ({reason})") from None
-        raise BadInput(
-            f"--model imagenet: Keras could not download its weights ({reason}); give the file with --pretrained"
-        ) from None
 
 
 def evaluate(network, part, files, class_names):

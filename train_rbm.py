@@ -97,11 +97,7 @@ def choose_files(args):
     """Which images it learns from, and which it only watches: two listings {class: paths}."""
     root = folders.training_root(args.path)
     files = folders.list_images(root)
-    if args.subset:
-        chosen = selection.load_list(args.subset, files, "subset")
-    else:
-        selection.check_enough(files, args.images, 1, root)
-        chosen = selection.draw_subset(files, args.images, args.seed)
+    chosen = selection.choose(files, root, args.images, args.seed, args.subset)
     counts = {name: len(paths) for name, paths in chosen.items()}
     return chosen, selection.next_in_order(files, chosen, counts, args.seed)
 

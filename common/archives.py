@@ -5,6 +5,7 @@ here comes before it: that a file is whole, of a reasonable size when unpacked, 
 ours.
 """
 
+import contextlib
 import hashlib
 import importlib
 import io
@@ -14,6 +15,7 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
+from common import cli
 from common.errors import BadInput
 
 MOST_BYTES = 2**31  # that a file may unpack to; the largest classifier here, WRN-28-10, takes 150 MB
@@ -178,3 +180,29 @@ def _with_reason(path, load):
         reason = " ".join(str(error).split())
         reason = reason if len(reason) <= 150 else f"{reason[:147]}..."
         raise BadInput(f"{path}: not a model that Keras can load ({type(error).__name__}: {reason})") from error
+
+
+@contextlib.contextmanager
+def loading_weights(network, asked, flag, file=None):
+    """Makes one line of whatever goes wrong while Keras loads or downloads trained weights.
+
+    Args:
+        network: whose weights they are, e.g. `"InceptionV3"`.
+        asked: the flag that asked for the network, e.g. `"--features inception"`.
+        flag: the flag that names a file of weights, e.g. `"--inception-weights"`.
+        file: that file, or None where Keras downloads them.
+
+    Raises:
+        BadInput: the file holds no such weights, or the download failed.
+    """
+    try:
+        yield
+    except Exception as error:  # Keras wraps a failed download in a plain Exception, and h5py raises what it likes
+        if cli.is_plain(error) and not isinstance(error, OSError):
+            raise
+        reason = " ".join(str(error).split())[:150]
+        if file:
+            raise BadInput(f"{flag} {file}: not weights of {network} ({reason})") from None
+        raise BadInput(
+            f"{asked}: Keras could not download the weights of {network} ({reason}); give the file with {flag}"
+        ) from None

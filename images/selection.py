@@ -57,6 +57,28 @@ def check_enough(files, num_per_class, fewest, root):
             raise ValueError(f"{Path(root) / name}: {found}, at least {needed} are needed{hint}")
 
 
+def choose(files, root, num_per_class, seed, saved=None):
+    """Chooses what a generator learns from: the images that a saved list names, or so many of each class.
+
+    Args:
+        files: dict from class name to sorted paths.
+        root: folder of the classes, for errors.
+        num_per_class: images per class, -1 for all.
+        seed: integer, as for `draw_subset`.
+        saved: file of `save_list` with a part `subset`; it takes the place of number and seed.
+
+    Returns:
+        A dict from class name to paths.
+
+    Raises:
+        ValueError: as `load_list` and `check_enough` do; each class needs at least one image.
+    """
+    if saved:
+        return load_list(saved, files, "subset")
+    check_enough(files, num_per_class, 1, root)
+    return draw_subset(files, num_per_class, seed)
+
+
 def next_in_order(files, chosen, counts, seed):
     """The images of every class that `draw_subset` would draw next, without those that are chosen already.
 

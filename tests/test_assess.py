@@ -197,5 +197,7 @@ def test_no_network_to_download_inception_from_is_one_line(data, gen, tmp_path, 
         raise Exception("URL fetch failure on https://storage.googleapis.com: None -- timed out")
 
     monkeypatch.setattr(features, "inception", offline)
-    with pytest.raises(ValueError, match=r"could not download its weights .*give the file with --inception-weights"):
+    with pytest.raises(
+        ValueError, match=r"could not download the weights of InceptionV3 .*give the file with --inception-weights"
+    ):
         run(data, gen, tmp_path / "out", "--features", "inception")

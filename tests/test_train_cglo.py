@@ -163,7 +163,7 @@ def test_bad_images_leave_nothing(data, tmp_path):
     with pytest.raises(ValueError, match=r"8x8 grey; VGG-16 takes sides from 16 pixels"):
         learn(data, tmp_path / "out", "--loss", "vgg")
     (tmp_path / "weights.h5").write_bytes(b"of another network")
-    with pytest.raises(ValueError, match=r"--vgg-weights .*weights\.h5: not loaded"):
+    with pytest.raises(ValueError, match=r"--vgg-weights .*weights\.h5: not weights of VGG-16"):
         learn(data, tmp_path / "out", "--loss", "vgg", "--vgg-weights", tmp_path / "weights.h5", "--size", 16, 16)
     assert not (tmp_path / "out").exists()
 

@@ -20,6 +20,7 @@ QUICK = {
     "sizes": [5],
     "arms": ["BASELINE", "CGLO", "RECONSTRUCTION", "CUTOUT"],
     "model": "wrn-10-2",
+    "b": 32,
     "aug": "mild",
     "cglo_epochs": 60,
     "steps": 200,
