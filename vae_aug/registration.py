@@ -76,12 +76,14 @@ class Registration(keras.Model):
         self.built = True
 
     def call(self, moving):
-        return self.warp(moving, ops.convert_to_tensor(self.control))[0]
+        return self.warp(ops.convert_to_tensor(moving), ops.convert_to_tensor(self.control))[0]
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Squared difference plus penalty, summed over the pairs."""
         del x, sample_weight, training
-        errors = ops.mean(ops.square(y_pred - y), axis=(1, 2, 3))
+        errors = ops.mean(
+            ops.square(y_pred - ops.convert_to_tensor(y)), axis=(1, 2, 3)
+        )  # PyTorch's trainer passes arrays
         return ops.sum(errors + self.penalty * roughness(self.control, self.spacing))
 
     def restart(self):
