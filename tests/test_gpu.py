@@ -72,7 +72,7 @@ def test_the_script_measures_and_goes_on_with_the_grid(tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert "CIARP Table 2: done" in ended.stdout
     found = json.loads((tmp_path / "gpu" / "benchmark.json").read_text())
-    assert found["vaes"]["difference"] < 1e-3
+    assert found["vaes"]["difference"] < 1e-3  # of one step, to rounding
     assert found["cnn"]["images_per_second"] > 0
 
 
