@@ -24,8 +24,8 @@ ALLOWED = {  # for each room, the others that its files may import
     "experiments": {"grid", "report", "common", "cnn", "vae_aug", "prepare_data"},
 }
 KERAS_FREE = {"cnn": {"protocols", "presets"}, "vae_aug": {"sampling"}}  # what experiments may import of these rooms
-# train_vae.py --gen generates at once; generate.py's chains have a file of their own.
-BETWEEN_SCRIPTS = {"train_vae.py": {"generate"}, "generate.py": {"generate_chains"}}
+# train_vae.py --gen generates at once; train_cnn.py's flags have a file of their own.
+BETWEEN_SCRIPTS = {"train_vae.py": {"generate"}, "train_cnn.py": {"train_cnn_flags"}}
 DISK = {"pathlib", "json", "zipfile", "os", "shutil", "tempfile", "glob", "io", "pickle", "csv", "h5py", "cv2"}
 WRITING = {"open", "save", "savez", "savetxt", "tofile", "to_csv", "save_weights", "load_weights"}
 TENSORFLOW = {"common/backend.py", "cnn/augmentation.py"}

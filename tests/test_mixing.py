@@ -10,6 +10,7 @@ from scipy import stats
 
 import arms
 import train_cnn
+import train_cnn_flags
 from arms.arm import Reading, Training
 from cnn import autoaugment, mixing, models
 from images import albums
@@ -190,7 +191,7 @@ def test_cutout_comes_after_autoaugment_whatever_the_order_of_words():
     np.testing.assert_array_equal(x[~changed(before, x)], before[~changed(before, x)])
     corner = x[:, 8, 8]  # under nearly every square of 16 is the image's mean
     assert (np.abs(corner - before.mean(axis=(1, 2))).max(axis=-1) < 1e-6).mean() > 0.5
-    assert train_cnn.default_out(args).startswith("runs/autoaugment+cutout-cutout16-fair")
+    assert train_cnn_flags.default_out(args).startswith("runs/autoaugment+cutout-cutout16-fair")
 
 
 def test_the_older_flag_of_mixup_still_works():
@@ -199,7 +200,7 @@ def test_the_older_flag_of_mixup_still_works():
     new, _, _ = stream(["--mix", "mixup"], images, labels)
     np.testing.assert_array_equal(old[0], new[0])
     assert (arm.settings, arms.names(args)) == ({"mixup": 1.0}, ["MIXUP"])
-    assert train_cnn.default_out(train_cnn.parse_args(["--mix", "mixup", "--mixup", "0.2"])).startswith(
+    assert train_cnn_flags.default_out(train_cnn.parse_args(["--mix", "mixup", "--mixup", "0.2"])).startswith(
         "runs/mixup-mixup0.2-"
     )
 

@@ -8,6 +8,7 @@ from conftest import write_digits
 from scipy import stats
 
 import train_cnn
+import train_cnn_flags
 from cnn import appearance, hand_made, presets, warps
 from cnn.augmentation import ImageDataGenerator
 from cnn.presets import PRESETS, Preset
@@ -220,8 +221,8 @@ def test_flags():
     assert parse([]).aug is None
     assert parse(["--aug"]).aug == parse(["--bad"]).aug == parse(["--aug", "suitable"]).aug == "suitable"
     assert parse(["--aug", "stroke", "-vae", "gen"]).aug == "stroke"
-    assert train_cnn.default_out(parse(["--aug", "stroke"])) == "runs/aug-stroke-fair-100-seed42"
-    assert train_cnn.default_out(parse(["--aug"])) == "runs/aug-fair-100-seed42"
+    assert train_cnn_flags.default_out(parse(["--aug", "stroke"])) == "runs/aug-stroke-fair-100-seed42"
+    assert train_cnn_flags.default_out(parse(["--aug"])) == "runs/aug-fair-100-seed42"
 
 
 @pytest.mark.parametrize(
