@@ -17,6 +17,7 @@ import common.interrupts  # noqa: F401  first: Ctrl-C while the rest is imported
 
 import hashlib
 import json
+import math
 import os
 import shlex
 import shutil
@@ -62,7 +63,8 @@ def parse_args(argv=None):
     args = parser.parse_args(argv)
     if args.pretrained and not Path(args.pretrained).is_file():
         parser.error(f"--pretrained {args.pretrained}: no such file")
-    args.arms = [name for name in grid.ARMS if name in args.arms]  # in the table's order, once
+    args.is_free = not args.arms  # to leave out arms that the budget does not hold
+    args.arms = [name for name in grid.ARMS if name in (args.arms or grid.ARMS)]  # in the table's order, once
     # What the scripts' flags are called in every grid; images are at one size when a cell reads them.
     args.protocol, args.limte, args.e, args.b, args.dataset, args.source = "fair", -1, None, None, None, None
     return args
@@ -70,7 +72,8 @@ def parse_args(argv=None):
 
 def add_arms(group):
     add = group.add_argument
-    add("--arms", nargs="+", choices=tuple(grid.ARMS), default=list(grid.ARMS), help="of the comparison")
+    words = "of the comparison (default: as many as the budget holds)"
+    add("--arms", nargs="+", choices=tuple(grid.ARMS), help=words)
     add(
         "--augmentation",
         choices=tuple(grid.AUGMENTATIONS),
@@ -197,6 +200,7 @@ def make_plan(args, root, make_cells, begun):
     path, asked = root / "plan.json", {"budget": args.budget, "arms": args.arms}
     known = runs.read_json(path) if path.exists() else None
     if known and not (args.seeds or args.steps) and {name: known[name] for name in asked} == asked:
+        args.arms = known["kept"]
         return grid.Plan(*known["plan"])
     split_seconds = 0.0
     if args.seeds and args.steps:
@@ -210,14 +214,25 @@ def make_plan(args, root, make_cells, begun):
         def per_split(plan):
             return budget.split_seconds(make_cells(plan._replace(seeds=1)).values(), rates, slots)
 
-        plan = budget.choose(per_split, args.budget - (time.monotonic() - begun), args.seeds, args.steps)
+        left = args.budget - (time.monotonic() - begun)
+
+        def plan_of(arms):
+            args.arms = arms
+            return budget.choose(per_split, left, args.seeds, args.steps)
+
+        whole = args.budget - left + budget.LEAST.seeds * per_split(budget.scaled(0))
+        plan, _ = budget.with_fewer(args.arms, plan_of) if args.is_free else (plan_of(args.arms), None)
+        if missing := [name for name in asked["arms"] if name not in args.arms]:
+            print(
+                f"Left out: {', '.join(missing)}; --budget {math.ceil(whole / 60)}m holds all arms, --arms chooses some"
+            )
         split_seconds = per_split(plan)
         expected = f"about {cost.words(plan.seeds * split_seconds)} with {slots} at a time"
         print("\n".join(budget.show(plan, args.arms, expected, rates)), flush=True)
     if (root / "grid.json").exists() and known and not args.steps and known["plan"][1:] != list(plan)[1:]:
         print(f"{root}: goes on with the steps and epochs that it was begun with")
         plan = grid.Plan(plan.seeds, *known["plan"][1:])
-    write_durably(path, asked | {"plan": list(plan), "split_seconds": split_seconds})
+    write_durably(path, asked | {"kept": args.arms, "plan": list(plan), "split_seconds": split_seconds})
     return plan
 
 

@@ -63,6 +63,26 @@ def test_a_budget_that_allows_no_answer_says_what_would():
         budget.choose(seconds_of, 200)
 
 
+def test_arms_are_left_out_in_their_order_until_a_plan_fits():
+    tried = []
+
+    def plan_of(arms):
+        tried.append(len(arms))
+        if len(arms) > limit:
+            raise BadInput("allows no answer")
+        return budget.scaled(0)
+
+    arms = ["plain", "classic", "mixup", "cutout", "vae"]
+    limit = 9
+    assert budget.with_fewer(arms, plan_of) == (budget.scaled(0), arms)
+    limit = 3
+    assert budget.with_fewer(arms, plan_of)[1] == ["plain", "classic", "vae"]
+    assert tried == [5, 5, 4, 3]
+    limit = 1  # plain and classic are never left out
+    with pytest.raises(BadInput, match="no answer"):
+        budget.with_fewer(arms, plan_of)
+
+
 def test_generators_train_as_much_of_their_full_length_as_classifiers():
     assert budget.scaled(0.5) == Plan(5, 1500, 100, 100, 100)
     assert budget.scaled(0) == Plan(5, 200, 20, 20, 20)

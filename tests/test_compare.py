@@ -16,6 +16,7 @@ from conftest import ROOT, run_here, write_digits
 
 import compare
 from common import runs
+from common.errors import BadInput
 from experiments import own_data, study
 from experiments.own_data import answer, budget, grid, keep
 from grid.cells import CellFailed
@@ -136,6 +137,33 @@ def test_a_plan_fits_the_budget_and_is_remembered(tmp_path, capsys):
     assert plan_of(tmp_path, (10, 0.01), "--budget", "6m").steps == pytest.approx(550, abs=2)
     assert plan_of(tmp_path, (10, 0.01), "--budget", "15m", "--seeds", 3)[:2] == (3, 3000)
     assert plan_of(tmp_path, (10, 0.01), "--steps", 100, "--seeds", 7)[:2] == (7, 100)
+
+
+def test_arms_that_a_budget_does_not_hold_are_left_out_unless_they_were_asked_for(tmp_path, capsys):
+    def planned(root, budget_, *flags):
+        args = parse("--budget", budget_, *flags)
+
+        def make_cells(plan, seeds=None):
+            return grid.Grid(args, COUNTS, plan, False, seeds).cells
+
+        def measure(*_):
+            return {cell.facts["kind"]: (10, 0) for cell in make_cells(PLAN).values()}
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(budget, "measure", measure)
+            patch.setattr(compare, "count_slots", lambda *_: 1)
+            compare.make_plan(args, root, make_cells, time.monotonic())
+        return args.arms
+
+    # Of all arms a split has 30 cells of 10 s, three assessments among them; of the fewest 11.
+    assert planned(tmp_path / "a", "11m") == list(grid.ARMS)
+    assert "Left out" not in capsys.readouterr().out
+    fewer = planned(tmp_path / "b", "5m")
+    assert "Left out: noise, mixup, cutout" in capsys.readouterr().out
+    assert {"plain", "classic", "classic+vae"} < set(fewer) < set(grid.ARMS)
+    assert planned(tmp_path / "b", "5m") == fewer  # remembered
+    with pytest.raises(BadInput, match="allows no answer"):
+        planned(tmp_path / "c", "5m", "--arms", *grid.ARMS)
 
 
 def test_a_comparison_that_was_begun_keeps_its_steps(tmp_path):

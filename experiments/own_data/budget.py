@@ -11,7 +11,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 
 from common.errors import BadInput
-from experiments.own_data.grid import Plan
+from experiments.own_data.grid import SPARE, Plan
 from grid import cost, schedule
 from grid.cells import read_record
 
@@ -135,6 +135,28 @@ def choose(per_split, left, seeds=None, steps=None):
         middle = (low + high) / 2
         low, high = (middle, high) if splits * per_split(scaled(middle)) <= left else (low, middle)
     return scaled(low, splits)
+
+
+def with_fewer(arms, plan_of):
+    """Chooses the plan of as many arms as fit: those of `grid.SPARE` are left out, one after another.
+
+    Args:
+        arms: list of names.
+        plan_of: maps a list of arms to a `Plan`.
+
+    Returns:
+        `Plan`, and the list of its arms.
+
+    Raises:
+        BadInput: `plan_of` raises it for the fewest arms too.
+    """
+    spare = [name for name in SPARE if name in arms]
+    for name in spare:
+        try:
+            return plan_of(arms), arms
+        except BadInput:
+            arms = [other for other in arms if other != name]
+    return plan_of(arms), arms
 
 
 def run_splits(seeds, run, budget, clock, expected=0.0, spent=0.0, say=print):
