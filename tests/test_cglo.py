@@ -262,7 +262,9 @@ def test_an_epoch_is_a_pass_over_labelled_then_unlabelled_images():
     assert not np.array_equal(seen[0], seen[1])
 
 
-@pytest.mark.parametrize("reset", [False, True], ids=["kept moments", "reset moments"])
+@pytest.mark.parametrize(
+    "reset", [pytest.param(False, marks=pytest.mark.slow), True], ids=["kept moments", "reset moments"]
+)
 def test_epochs_in_a_graph_are_the_steps_one_by_one(reset):
     labels = np.array([0, 0, 0, 1, 1, 1, -1, -1])
     found = []

@@ -17,28 +17,28 @@ import train_cnn
 from cnn import models
 
 models.TABLE["toy"] = models.Classifier("a toy", "toy_net:build", "thesis", noise=0.0, least_batch=1)
-devices, root, others = sys.argv[1:]
+devices, protocol, root, others = sys.argv[1:]
 found = {}
 for arm, flags in {"CNN": [], "VAE": ["-vae", others], "AUG": ["--aug"], "AUG+VAE": ["-vae", others, "--aug"]}.items():
-    for protocol, length in (("fair", ["--steps", "20"]), ("published", ["-e", "2"])):
-        out = f"{root}/{arm}-{protocol}-{devices.replace(':', '')}"
-        line = ["-path", f"{root}/data", "-limtr", "4", "-limte", "-1", "-b", "8", "--model", "toy", "--out", out]
-        train_cnn.main([*line, *flags, *length, "--protocol", protocol, "--devices", devices])
-        found[f"{arm} {protocol}"] = pd.read_csv(f"{out}/history.csv").to_dict("list")
+    out = f"{root}/{arm}-{protocol}-{devices.replace(':', '')}"
+    line = ["-path", f"{root}/data", "-limtr", "4", "-limte", "-1", "-b", "8", "--model", "toy", "--out", out]
+    length = {"fair": ["--steps", "20"], "published": ["-e", "2"]}[protocol]
+    train_cnn.main([*line, *flags, *length, "--protocol", protocol, "--devices", devices])
+    found[arm] = pd.read_csv(f"{out}/history.csv").to_dict("list")
 print(json.dumps(found))
 """
 
 
-@pytest.fixture(scope="module")
-def curves(tmp_path_factory):
-    """The loss curves of every arm in both protocols, on one device and on two; batches of 8, the last of 4."""
+@pytest.fixture(scope="module", params=["fair", pytest.param("published", marks=pytest.mark.slow)])
+def curves(request, tmp_path_factory):
+    """The loss curves of every arm in a protocol, on one device and on two; batches of 8, the last of 4."""
     root = tmp_path_factory.mktemp("devices")
     write_digits(root / "data", side=8)
     others = write_digits(root / "others", num_train=28, side=8) / "train"
     path = os.pathsep.join([str(ROOT), str(TESTS)])
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", TRAININGS, devices, str(root), str(others)],
+            [sys.executable, "-c", TRAININGS, devices, request.param, str(root), str(others)],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": path},
             stdout=subprocess.PIPE,
@@ -49,13 +49,12 @@ def curves(tmp_path_factory):
     ]
     outputs = [process.communicate(timeout=GUARD) for process in started]
     assert [process.returncode for process in started] == [0, 0], outputs
-    return [json.loads(stdout.splitlines()[-1]) for stdout, _ in outputs]
+    return request.param, *(json.loads(stdout.splitlines()[-1]) for stdout, _ in outputs)
 
 
-@pytest.mark.parametrize("protocol", ["fair", "published"])
 @pytest.mark.parametrize("arm", ["CNN", "VAE", "AUG", "AUG+VAE"])
-def test_two_devices_learn_what_one_learns_in_every_arm_at_the_defaults(curves, arm, protocol):
-    one, two = (found[f"{arm} {protocol}"] for found in curves)
+def test_two_devices_learn_what_one_learns_in_every_arm_at_the_defaults(curves, arm):
+    protocol, one, two = curves[0], curves[1][arm], curves[2][arm]
     assert one.keys() == two.keys()
     assert len(one["loss"]) == (1 if protocol == "fair" else 2)
     for name in one:

@@ -225,6 +225,7 @@ def test_learning_rate_falls_to_nothing_over_the_last_third():
 # Real digits
 
 
+@pytest.mark.slow
 def test_unlabelled_digits_make_it_better_than_its_supervised_part():
     x_train, y_train, x_test, y_test, _ = sources.digits(seed=0, side=8)
     x_train, x_test = codec.to_float(x_train[..., None]), codec.to_float(x_test[..., None])

@@ -197,6 +197,7 @@ def test_one_class_alone_is_bit_equal_to_the_same_class_among_all(root, data, mo
         assert after[name][0] == before[name][0]
 
 
+@pytest.mark.slow
 def test_shares_of_the_classes_make_the_models_and_images_of_all(root, data, models, gen):
     shares = [root / "share1", root / "share2"]
     for number, out in enumerate(shares, 1):
@@ -213,6 +214,7 @@ def test_shares_of_the_classes_make_the_models_and_images_of_all(root, data, mod
         draw([shares[0], models], root / "refused")
 
 
+@pytest.mark.slow
 def test_models_and_their_images_in_one_command(root, data, models, gen):
     """And again where the models are there and their images are not."""
     for out in (root / "models-and-images", models):
@@ -413,7 +415,7 @@ def test_same_seed_same_numbers(root, data, gen, cnn_runs):
     assert list((root / "logs").rglob("events.out.tfevents.*"))
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", ["fair", pytest.param("published", marks=pytest.mark.slow)])
 def test_augmentation_in_the_graph_is_the_same_arm_with_other_numbers(root, data, cnn_runs, protocol):
     out = root / f"graph-{protocol}"
     classify(data, out, "--aug", "--augmenter", "graph", *PROTOCOLS[protocol])

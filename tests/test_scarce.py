@@ -75,8 +75,8 @@ def flat(data, tmp_path):
     ("flags", "arm", "model"),
     [
         (["--model", "fc1"], "CNN", "fc1"),
-        (["--model", "conv1", "--noise", "0", "--aug"], "AUG", "conv1"),
-        (["-chain", "rbm"], "CHAIN", "thesis"),
+        pytest.param(["--model", "conv1", "--noise", "0", "--aug"], "AUG", "conv1", marks=pytest.mark.slow),
+        pytest.param(["-chain", "rbm"], "CHAIN", "thesis", marks=pytest.mark.slow),
         (["--model", "fc2", "-chain", "rbm", "--labels", "y", "--chain-length", "3", "--aug"], "AUG+CHAIN", "fc2"),
         (["--model", "ladder", "--unlabelled", "unlabelled"], "LADDER", "ladder"),
     ],

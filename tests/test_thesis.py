@@ -106,6 +106,7 @@ def test_a_grid_grows_but_does_not_change(tiny):
     assert "made with data" in other.stderr
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_reported_and_the_others_go_on(tmp_path):
     digits = write_digits(tmp_path / "odd", side=13)  # a convolutional VAE takes even sides alone
     done = run("-path", digits, *TINY, "--arms", "vae", "cnn", "--out", tmp_path / "grid")

@@ -87,6 +87,7 @@ def test_a_gaussian_per_class_lies_beside_the_pooled_one(learned, data, tmp_path
     np.testing.assert_allclose(pooled.T @ pooled, mean, atol=1e-4)  # six pairs of each class
 
 
+@pytest.mark.slow
 def test_a_few_pairs_and_colours_and_other_sides_will_do(data, tmp_path):
     learn(data, tmp_path / "rgb", "--pairs", 2, "--size", 10, 14, "--color", "rgb", "--scale", 1, 1)
     assert (config(tmp_path / "rgb")["facts"]["num_pairs"]) == 6

@@ -104,6 +104,7 @@ def test_its_images_nest_with_all_others_of_the_seed_and_the_next_are_held_out(d
         assert split["heldout"][name] == [path.name for path in order[name][3:6]]
 
 
+@pytest.mark.slow
 def test_held_out_images_stop_where_the_data_does(root, data, capsys):
     learn(data, root / "most", "--images", 6)
     split = json.loads((root / "most" / "split.json").read_text())
@@ -138,6 +139,7 @@ def test_a_batch_is_a_tenth_of_the_images_unless_given(root, data, rbm):
     assert settings_of(root / "persistent")["batch"] == 4
 
 
+@pytest.mark.slow
 def test_grey_levels_are_binarised_and_said(tmp_path, data, caplog):
     with caplog.at_level("INFO", "images"):
         learn(data, tmp_path / "rbm")
@@ -153,6 +155,7 @@ def test_grey_levels_are_binarised_and_said(tmp_path, data, caplog):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "rbm" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_machine(tmp_path, data, rbm):
     learn(data, tmp_path / "again")
     models = (keras.saving.load_model(folder / "rbm.keras") for folder in (rbm, tmp_path / "again"))
@@ -191,6 +194,7 @@ def test_a_machine_with_other_settings_is_not_written_over(data, rbm, flags, key
     assert snapshot(rbm) == before
 
 
+@pytest.mark.slow
 def test_colour_images_of_any_size_are_learnt_and_started_from(tmp_path, data):
     learn(data, tmp_path / "rbm", "--size", 6, 8, "--color", "rgb")
     draw(tmp_path / "rbm", data, tmp_path / "gen")

@@ -141,8 +141,8 @@ def test_images_that_are_no_numbers_end_the_training(real):
         training.train(build(), images, real[0][:1], 2, seed=0)
 
 
-@pytest.mark.parametrize("in_graph", [True, False])
-@pytest.mark.parametrize("architecture", ["conv", "autoencoder"])
+@pytest.mark.parametrize("in_graph", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("architecture", ["conv", pytest.param("autoencoder", marks=pytest.mark.slow)])
 def test_restart_trains_a_second_class_as_if_it_were_the_first(real, architecture, in_graph, monkeypatch):
     traces = []
     compute_loss = VariationalAutoencoder.compute_loss

@@ -177,7 +177,9 @@ def test_weights_of_another_net_are_refused_by_name(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("loss", ["ce", "cosine", "cosine+ce"])
+@pytest.mark.parametrize(
+    "loss", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("ce", "cosine")), "cosine+ce"]
+)
 def test_trained_by_train_cnn(tmp_path, loss):
     write_digits(tmp_path / "data", side=8)
     flags = ["-path", tmp_path / "data", "--model", "wrn-10-2", "--steps", 60, "-e", 3, "-b", 8, "--loss", loss]
