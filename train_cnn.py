@@ -168,11 +168,8 @@ def loss_of(args, joined):
     return next((arm.loss for arm in joined if arm.loss), args.loss)
 
 
-def make_augmentation(args, images):
-    """Classic augmentation outside the graph, or None."""
-    if not args.aug or args.augmenter == "graph":
-        return None
-    seed = backend.derive_seed(args.seed, "augmentation")
+def make_augmentation(args, images, seed):
+    """Classic augmentation outside the graph."""
     if args.aug != "suitable":
         return hand_made.HandMade(presets.PRESETS[args.aug], seed)
     from cnn import augmentation
@@ -182,21 +179,43 @@ def make_augmentation(args, images):
 
 
 def fit(args, schedule, parts, joined, num_classes):
-    """Builds and trains the network: the network, a DataFrame of its epochs, and the epoch that is kept."""
+    """Builds and trains the network: the network, a DataFrame of its epochs, and the epoch that is kept.
+
+    With --networks it is the average of several, and the DataFrame has a column `network`, from 1.
+    """
     scope = backend.configure(args.seed, args.devices, args.deterministic, args.precision)
+    if args.model in models.FITTED:
+        empty = pd.DataFrame(columns=["epoch", "loss", "accuracy"])
+        return fit_at_once(args, parts["train"], num_classes), empty, 0
+    trained = [train_one(args, schedule, parts, joined, num_classes, scope, k) for k in range(args.networks)]
+    if len(trained) == 1:
+        return trained[0]
+    from cnn import ensemble
+
+    networks, histories, kept = zip(*trained, strict=True)
+    history = pd.concat([table.assign(network=k) for k, table in enumerate(histories, 1)], ignore_index=True)
+    return ensemble.average(networks), history, kept[0]
+
+
+def train_one(args, schedule, parts, joined, num_classes, scope, place):
+    """Builds and trains one network, as `fit` says; `place`, from 0, is that among those of --networks."""
     import keras  # and what needs it, once the back end is configured
 
     from cnn import objectives, training
 
+    own_seed = args.seed
+    if place:
+        own_seed = backend.derive_seed(args.seed, f"network {place + 1}")
+        backend.set_seeds(own_seed)
     train, recipe = parts["train"], models.find(args.model).recipe
-    if args.model in models.FITTED:
-        return fit_at_once(args, train, num_classes), pd.DataFrame(columns=["epoch", "loss", "accuracy"]), 0
     labels = train.one_hot(num_classes)
     pages = next((arm.pages for arm in joined if arm.pages), None)
     if pages:
         pages = pages[0], np.eye(num_classes, dtype=np.float32)[pages[1]]
-    augment = make_augmentation(args, train.images)
-    seed = backend.derive_seed(args.seed, "batches")
+    augment = None
+    if args.aug and args.augmenter == "generator":
+        augment = make_augmentation(args, train.images, backend.derive_seed(own_seed, "augmentation"))
+    seed = backend.derive_seed(own_seed, "batches")
     batches = injection.batches((train.images, labels), pages, schedule, seed, augment)
     in_step = any(arm.in_step for arm in joined)
     with scope():
@@ -209,11 +228,12 @@ def fit(args, schedule, parts, joined, num_classes):
     if any(arm.one_device for arm in joined):
         backend.check_one_device(model, f"--devices {args.devices}: with -chain, --mix mixmatch or --model ladder")
     for arm in joined:
-        batches = arm.join(batches, Training(model, train.images, labels, args.seed, augment))
+        batches = arm.join(batches, Training(model, train.images, labels, own_seed, augment))
     callbacks = [callback for arm in joined for callback in arm.callbacks()]
     callbacks += [keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else []
     watched = parts.get("validation" if args.protocol == "validated" else "test")
-    with cli.progress(total=schedule.steps(), unit="step", desc=schedule.arm, disable=args.verbose) as bar:
+    name = f"{schedule.arm} {place + 1}/{args.networks}" if args.networks > 1 else schedule.arm
+    with cli.progress(total=schedule.steps(), unit="step", desc=name, disable=args.verbose) as bar:
         history, kept = training.train(
             model,
             batches,
@@ -238,6 +258,16 @@ def fit_at_once(args, train, num_classes):
         guard = archives.loading_weights("MobileNetV2", "--model imagenet", "--pretrained", args.pretrained)
     with guard:
         return models.fit(args.model, train.images, train.labels, num_classes, args.pretrained)
+
+
+def average_views(args, network, parts):
+    """Tests a network by the mean over views of every test image: facts for result.json."""
+    from cnn import evaluation
+
+    part = parts["test"]
+    augment = make_augmentation(args, parts["train"].images, backend.derive_seed(args.seed, "views"))
+    probabilities = evaluation.averaged(network, part.images, augment, args.views)
+    return {"count": args.views, "scores": metrics.scores(probabilities, part.labels)}
 
 
 def evaluate(network, part, files, class_names):
@@ -266,7 +296,8 @@ def save_result(folder, result, history, report, predictions, loss="ce"):
     history.to_csv(folder / "history.csv", index=False)
     title = losses.title(loss, models.find(result["model"]).recipe.weight_decay)
     panels = [(title, ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
-    plots.curves(folder / "curves.png", history, panels)
+    shown = history.groupby("epoch", as_index=False).mean() if "network" in history else history
+    plots.curves(folder / "curves.png", shown, panels)
     if predictions is None:
         return
     (folder / "report.txt").write_text(report, encoding="utf-8", errors="replace")
@@ -283,8 +314,12 @@ def show(result, out):
         for word, key in lines.items():
             print(f"{word:<10}{result['scores'][key]:.4f}")
         print(f"{'Support':<10}{result['scores']['support']}")
+    if views := result.get("views"):
+        print(f"F1 by the mean over each image and {views['count']} transformed copies: {views['scores']['f1']:.4f}")
     remark = f" ({result['remark']})" if result["remark"] else ""
-    print(f"{result['arm']}, {result['protocol']} protocol{remark}: {result['steps']} optimiser steps, {out}")
+    several = f" of {result['networks']} networks" if "networks" in result else ""
+    steps = f"{result['steps']} optimiser steps{several}"
+    print(f"{result['arm']}, {result['protocol']} protocol{remark}: {steps}, {out}")
 
 
 def main(argv=None):
@@ -317,6 +352,7 @@ def main(argv=None):
         if "test" in parts:
             facts, report, predictions = evaluate(network, parts["test"], files.test, class_names)
         pages = next((arm.pages for arm in joined if arm.pages), None)
+        epochs = len(history) // args.networks
         result = {
             "arm": schedule.arm,
             "protocol": schedule.protocol,
@@ -329,13 +365,15 @@ def main(argv=None):
                 "test": len(parts["test"].labels) if "test" in parts else 0,
                 "generated": len(pages[1]) if pages else 0,
             },
-            "steps": schedule.steps(len(history)),
-            "epochs": len(history),
+            "steps": args.networks * schedule.steps(epochs),
+            "epochs": epochs,
             "epoch_kept": kept,
             "seconds": round(time.perf_counter() - started, 1),
             "classes": class_names,
             "confusion": facts["confusion"],
         }
+        result |= {"networks": args.networks} if args.networks > 1 else {}
+        result |= {"views": average_views(args, network, parts)} if args.views else {}
         network.save(folder / "model.keras")
         selection.save_list(folder / "subset.json", subset=files.train)
         save_result(folder, result, history, report, predictions, loss_of(args, joined))

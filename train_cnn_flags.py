@@ -103,6 +103,19 @@ def add_training_arguments(parser):
         help="published only: pick the weights by lowest test loss, highest test accuracy, or not (default: as the "
         "arm does)",
     )
+    add(
+        "--networks",
+        type=cli.positive,
+        default=1,
+        metavar="N",
+        help="train N networks on the same images, each with the steps of one, and average their probabilities",
+    )
+    add(
+        "--views",
+        type=cli.positive,
+        metavar="N",
+        help="test a second time by the mean over each image and N copies of it that --aug transforms",
+    )
     add("--validation-images", type=cli.positive, metavar="N", help="validate on N images in all (default: all)")
     add("--validate-every", type=cli.positive, metavar="N", help="validate after every N epochs (default: 1)")
     add("--precision", choices=backend.PRECISIONS, default="float32", help="of the network's arithmetic")
@@ -136,6 +149,11 @@ def check(parser, args):
         parser.error(f"--width {args.width:g}: leaves no filter, the smallest is {least:g}")
     if args.batch_size < models.find(args.model).least_batch:
         parser.error(f"-b {args.batch_size}: batch norm needs at least 2 images per step")
+    alone = args.chain or args.model in ("ladder", *models.FITTED) or "mixmatch" in (args.mix or ())
+    if args.networks > 1 and (args.protocol != "fair" or alone):
+        parser.error("--networks: goes with --protocol fair, without -chain, --mix mixmatch, ladder and fitted models")
+    if args.views and (not args.aug or args.no_test):
+        parser.error("--views: goes with --aug, by which test images are transformed")
     if args.tensorboard and Path(args.tensorboard).is_file():
         parser.error(f"--tensorboard {args.tensorboard}: a file, not a folder")
     for flag in ("validation_images", "validate_every"):
@@ -159,6 +177,8 @@ def default_out(args):
         arms.chain.variant(args) if args.chain else None,
         arms.replacement.variant(args) if args.cglo else None,
         args.loss if args.loss != "ce" else None,
+        f"{args.networks}networks" if args.networks > 1 else None,
+        f"{args.views}views" if args.views else None,
         args.aug if args.aug not in (None, "suitable") else None,
         arms.cutout.variant(args),
         arms.mixup.variant(args),
@@ -176,7 +196,7 @@ def settings_of(args, schedule, joined):
     found = {"schedule": schedule.settings()}
     found |= {name: getattr(args, name) for name in ("bad", "precision", "size", "color", "seed", "deterministic")}
     others = {"model": "thesis", "noise": None, "binarise": False, "augmenter": "generator", "validation_images": None}
-    others |= {"width": 1, "loss": "ce"}
+    others |= {"width": 1, "loss": "ce", "networks": 1, "views": None}
     found |= {name: getattr(args, name) for name, usual in others.items() if getattr(args, name) != usual}
     if args.aug not in (None, "suitable"):
         found["aug"] = args.aug

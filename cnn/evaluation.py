@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 BATCH = 500
+VIEWED = 2000  # images that are transformed at a time
 MOST_BYTES = 2**28  # of float32 images that are evaluated from one array; more come from their album in batches
 
 
@@ -80,6 +81,25 @@ def probabilities(model, images):
     if isinstance(images, np.ndarray):
         return model.predict(images, batch_size=BATCH, verbose=0)
     return model.predict(Batches(images), verbose=0)
+
+
+def averaged(model, images, augment, views):
+    """Predicts each image as it is and transformed at random, several times, and takes the mean of the probabilities.
+
+    Args:
+        model, images: as of `probabilities`.
+        augment: maps float32 images `(batch, height, width, channels)` to transformed ones.
+        views: transformed images for each image.
+
+    Returns:
+        float32 `(num_images, num_classes)`.
+    """
+    found = []
+    for start in range(0, len(images), VIEWED):
+        some = images[np.arange(start, min(start + VIEWED, len(images)))]
+        seen = [probabilities(model, some), *(probabilities(model, augment(some)) for _ in range(views))]
+        found.append(np.mean(seen, axis=0, dtype=np.float32))
+    return np.concatenate(found)
 
 
 def as_array(images):

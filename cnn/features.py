@@ -57,6 +57,8 @@ def penultimate(model):
         ValueError: the model's layers cannot be taken apart.
     """
     try:
+        if isinstance(model.layers[-1].input, list):  # an average of networks
+            raise ValueError
         return keras.Model(model.inputs, model.layers[-1].input)
     except (AttributeError, TypeError, ValueError):
         raise ValueError(f"the network {model.name} cannot be cut before its last layer") from None

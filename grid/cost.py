@@ -129,7 +129,9 @@ def of_classifier(line, graph):
         state = STATE[graph.cells[str(line["-chain"])].script]
         seconds += STATES * (fit + state + predict * (line["--labels"] == "y"))
     num_test = graph.num_classes * (line["-limte"] if line["-limte"] > 0 else images_per_test_class(graph))
-    return START + steps * seconds + looks * num_test * predict, 25e6 if model in FIT else 15e6
+    networks = line.get("--networks", 1)
+    looks += networks * (line["--views"] + 1 if "--views" in line else 0)
+    return START + networks * steps * seconds + looks * num_test * predict, networks * (25e6 if model in FIT else 15e6)
 
 
 def length(line, graph):

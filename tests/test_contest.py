@@ -35,11 +35,14 @@ def flag(cell, name):
 @pytest.mark.parametrize(
     ("name", "arm"),
     [
-        ("plain", ("", "")),
-        ("stroke", ("", "stroke")),
-        ("vae", ("vae", "")),
-        ("vae+stroke", ("vae", "stroke")),
-        ("vae-of-deformed+flip-crop", ("vae-of-deformed", "flip-crop")),
+        ("plain", ("", "", 1)),
+        ("stroke", ("", "stroke", 1)),
+        ("vae", ("vae", "", 1)),
+        ("vae+stroke", ("vae", "stroke", 1)),
+        ("vae-of-deformed+flip-crop", ("vae-of-deformed", "flip-crop", 1)),
+        ("plain+3", ("", "", 3)),
+        ("stroke+3", ("", "stroke", 3)),
+        ("vae+stroke+10", ("vae", "stroke", 10)),
     ],
 )
 def test_the_name_of_an_arm_says_what_it_is(name, arm):
@@ -52,7 +55,14 @@ def test_mixing_images_is_no_generator():
     assert not arms.parse("mixup+stroke").is_learned
 
 
-@pytest.mark.parametrize(("name", "words"), [("vae+strok", "no source or preset"), ("van+stroke", "no source 'van'")])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("vae+strok", "no source or preset"),
+        ("van+stroke", "no source 'van'"),
+        ("vae+stroke+1", "averages of at least 2"),
+    ],
+)
 def test_an_arm_that_is_none_is_refused(name, words):
     with pytest.raises(ValueError, match=f"--arms {name.replace('+', '.')}: {words}"):
         cells_of("--arms", name)
@@ -110,6 +120,17 @@ def test_the_work_of_a_deformation_is_that_of_its_pairs():
     assert many == pytest.approx(10 * 100 * cost.PAIR)
 
 
+def test_averages_of_networks_and_views_are_flags_of_the_classifiers():
+    cells = cells_of("--arms", "stroke+3", "vae", "--sizes", "5", "--seeds", "1", "--models", "thesis", "--views", "4")
+    three, one, vae = (cells[f"classifiers/thesis-5-{arm}-seed42"] for arm in ("stroke+3", "stroke", "vae"))
+    assert (flag(three, "--networks"), flag(three, "--views"), flag(one, "--views")) == (3, 4, 4)
+    assert "--networks" not in one.flags
+    assert "--views" not in vae.flags  # nothing transforms its images
+    assert 2.5 < three.work / one.work < 3
+    none = cells_of("--arms", "stroke", "--sizes", "5", "--seeds", "1", "--models", "thesis", "--views", "0")
+    assert "--views" not in none["classifiers/thesis-5-stroke-seed42"].flags
+
+
 def test_another_protocol_and_more_images_than_there_are_are_refused():
     with pytest.raises(ValueError, match="--protocol published: the contest has one, fair"):
         cells_of("--protocol", "published")
@@ -124,7 +145,7 @@ def frame(**scores):
         for arm, values in scores.items()
         for seed, f1 in enumerate(values, 42)
     ]
-    return pd.DataFrame(rows).assign(seconds=10.0, command="train")
+    return pd.DataFrame(rows).assign(seconds=10.0, command="train", views=np.nan)
 
 
 def board(rows, best="stroke", made=None):
@@ -144,6 +165,15 @@ def test_arms_are_ranked_by_their_mean_and_gains_are_paired():
     assert table.tidy["mean"].tolist() == pytest.approx([93, 91, 86.5, 70])
     assert table.tidy["pairs"].tolist() == [2, 0, 2, 1]
     assert "seeds 0 and 1" in table.note
+
+
+def test_views_are_a_column_of_their_own_and_rank_nothing():
+    rows = frame(stroke=[0.90, 0.92], stroke_3=[0.93, 0.93], plain=[0.7, 0.7])
+    assert "over views" not in board(rows).frame
+    rows["views"] = [0.96, 0.98, 0.91, 0.91, np.nan, np.nan]
+    table = board(rows).frame
+    assert table["arm"].tolist() == ["stroke+3", "stroke", "plain"]
+    assert [text.split(" ")[0] for text in table["over views"]] == ["91.00", "97.00", ""]
 
 
 def test_the_time_of_a_generator_is_that_of_all_that_it_needs():
@@ -184,9 +214,10 @@ def test_a_tiny_contest_runs_and_ranks(tmp_path, monkeypatch):
     write_digits(tmp_path / "data", side=8)
     monkeypatch.chdir(tmp_path)
     flags = ["--sizes", "3", "--models", "fc1", "--seeds", "1", "--steps", "4", "--jobs", "1", "--out", "grid"]
-    flags += ["--best", "mild", "--arms", "deformation+mild"]
+    flags += ["--best", "mild", "--arms", "deformation+mild", "mild+2", "--views", "2"]
     ended = reproduce_here("contest", "-path", "data", *flags)
     assert ended.returncode == 0, ended.stderr + ended.stdout
     ranked = pd.read_csv(tmp_path / "grid/report/tables/leaderboard-fc1-3.csv")
-    assert set(ranked["arm"]) == {"mild", "deformation+mild"}
+    assert set(ranked["arm"]) == {"mild", "deformation+mild", "mild+2"}
+    assert ranked["views"].between(0, 100).all()
     assert "it is open whether a generator wins" in (tmp_path / "grid/report/report.html").read_text()

@@ -24,6 +24,7 @@ QUICK = {
     "sizes": [5],
     "models": ["fc1"],
     "arms": ["suitable", "stroke", "deformation", "deformation+stroke", "vae+stroke"],
+    "views": 2,
     "count": 100,
     "epochs": 50,
 }
@@ -49,9 +50,11 @@ def add_arguments(parser, passed):
         "--arms",
         nargs="+",
         metavar="ARM",
-        help=f"a preset of --aug, a source or SOURCE+PRESET (default: presets suitable and --best, and each source "
-        f"alone and with both; sources: {', '.join(SOURCES)})",
+        help=f"a preset of --aug, a source or SOURCE+PRESET, and with +3 the average of 3 such networks (default: "
+        f"presets suitable and --best, and each source alone and with both; sources: {', '.join(SOURCES)})",
     )
+    words = "train_cnn.py, arms with an augmentation: the table's column of means over views; 0 for none"
+    passed.add_argument("--views", type=cli.whole, default=8, help=words)
     passed.add_argument("--count", type=cli.positive, default=1000, help="generate.py: images per class")
     passed.add_argument("--epochs", type=cli.positive, help="train_vae.py (default: as the thesis, by size)")
     passed.add_argument("--cdc-epochs", type=cli.positive, default=500, help="train_cdc.py")
@@ -82,5 +85,5 @@ STUDY = Study(
     axes=AXES,
     defaults={"seeds": 5},
     quick=QUICK,
-    shared=("best", "count", "epochs", "cdc_epochs", "cglo_epochs"),
+    shared=("best", "views", "count", "epochs", "cdc_epochs", "cglo_epochs"),
 )

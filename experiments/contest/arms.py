@@ -45,14 +45,16 @@ NOTHING = "plain"
 
 
 class Arm(NamedTuple):
-    """One arm: a source's name or "", and a preset's name or ""."""
+    """One arm: a source's name or "", a preset's name or "", and how many networks are averaged."""
 
     source: str
     augmentation: str
+    networks: int = 1
 
     @property
     def name(self):
-        return "+".join(filter(None, self)) or NOTHING
+        alone = "+".join(filter(None, self[:2])) or NOTHING
+        return alone if self.networks == 1 else f"{alone}+{self.networks}"
 
     @property
     def is_learned(self):
@@ -60,11 +62,16 @@ class Arm(NamedTuple):
 
 
 def parse(name):
-    """The `Arm` of a name: `"plain"`, a preset, a source, or `"source+preset"`.
+    """The `Arm` of a name: `"plain"`, a preset, a source, or `"source+preset"`; with `"+3"` of three networks.
 
     Raises:
-        ValueError: there is no such source or preset.
+        ValueError: there is no such source or preset, or only one network to average.
     """
+    alone, _, last = name.rpartition("+")
+    if alone and last.isdecimal():
+        if int(last) < 2:
+            raise ValueError(f"--arms {name}: averages of at least 2 networks, received {last}")
+        return parse(alone)._replace(networks=int(last))
     if name == NOTHING:
         return Arm("", "")
     source, _, augmentation = name.rpartition("+")

@@ -35,6 +35,8 @@ class Grid(Graph):
     def add_classifier(self, arm, model, size, seed):
         """A classifier on the training images and on what an arm adds."""
         flags = {"model": None if model == "thesis" else model, "limtr": size, "aug": arm.augmentation or None}
+        flags["networks"] = arm.networks if arm.networks > 1 else None
+        flags["views"] = self.args.views if arm.augmentation and self.args.views else None
         if arm.source:
             source = SOURCES[arm.source]
             flags |= {"deform": PurePosixPath(self.add_deformation(size, seed))} if source.deform else {}
