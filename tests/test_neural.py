@@ -139,6 +139,7 @@ def made(space="classifier", **arms):
 def test_a_distance_ranks_accuracies_or_does_not():
     near = made(BLUR=[1, 1, 1], ROT=[2, 2, 2], CDCVAE=[3, 3, 3])
     ranked = scores(BLUR=[0.9, 0.9, 0.9], ROT=[0.8, 0.8, 0.8], CDCVAE=[0.7, 0.7, 0.7])
+    ranked["arm"] = "VAE"  # what `results.collect` calls them: arms of the paper are sources
     claim = claims.ranking(near, ranked, "mnist", "fair")
     assert (claim.verdict, "-1.00 (95 % interval -1.00 to -1.00, n = 3" in claim.evidence) == ("does not hold", True)
     # The pairs of arms: BLUR and ROT in order, BLUR and CDCVAE not, ROT and CDCVAE not; tau is (2 - 1) / 3.

@@ -129,7 +129,8 @@ def ranking(made, rows, data, protocol):
     printed = pd.merge(numbers("neural_1", data), numbers("neural_2", data), on=["alpha", "arm"])
     published = taus(printed, ["alpha"], "value_x", "value_y").mean()
     near = made[made["space"] == "classifier"]
-    both = pd.merge(near, rows.rename(columns={"source": "arm"}), on=["alpha", "arm", "seed"])
+    scores = rows[["alpha", "source", "seed", "accuracy"]].rename(columns={"source": "arm"})
+    both = pd.merge(near, scores, on=["alpha", "arm", "seed"])
     found = taus(both, ["alpha", "seed"], "frechet", "accuracy")
     if not len(found):
         return Claim(text, f"{PAPER}, section 5", protocol, statistics.OPEN, NOT_RUN)
