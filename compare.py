@@ -200,7 +200,7 @@ def make_plan(args, root, make_cells, begun):
     path, asked = root / "plan.json", {"budget": args.budget, "arms": args.arms}
     known = runs.read_json(path) if path.exists() else None
     if known and not (args.seeds or args.steps) and {name: known[name] for name in asked} == asked:
-        args.arms = known["kept"]
+        args.arms = known.get("kept", args.arms)
         return grid.Plan(*known["plan"])
     split_seconds = 0.0
     if args.seeds and args.steps:
