@@ -39,7 +39,7 @@ class Training(NamedTuple):
         model: the classifier, compiled.
         images: album of all labelled images: `images[rows]` is float32 `(num_rows, height, width, channels)`.
         labels: their one-hot labels, float32 `(num_images, num_classes)`.
-        seed: the run's seed.
+        seed: of the training: the run's, or with --networks that of one of them.
         augment: what the labelled batches went through, a function of float32 images, or None.
     """
 
@@ -105,17 +105,16 @@ class Mixed(Arm):
     """Maps every batch by a function: an arm of `--mix`.
 
     Args:
-        name: of `--mix`; it decides the random numbers, together with the run's seed.
-        seed: the run's seed.
-        settings: dict that it adds to the settings of the run folder.
+        name: of `--mix`; it decides the random numbers, together with the training's seed.
+        setting: what the settings of the run folder say of it.
     """
 
-    def __init__(self, name, seed, settings):
-        super().__init__(settings)
-        self.name, self.seed = name, seed
+    def __init__(self, name, setting=True):
+        super().__init__({name: setting})
+        self.name = name
 
     def join(self, batches, training):
-        rng = np.random.default_rng(backend.derive_seed(self.seed, self.name))
+        rng = np.random.default_rng(backend.derive_seed(training.seed, self.name))
         self.prepare(training)
         for images, labels in batches:
             yield self.mix(images, labels, rng)

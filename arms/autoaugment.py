@@ -22,7 +22,7 @@ def check(parser, args):
 
 
 def read(args, reading):
-    return AutoAugment(MIX, args.seed, {MIX: True})
+    return AutoAugment(MIX)
 
 
 class AutoAugment(Mixed):

@@ -24,7 +24,7 @@ def check(parser, args):
 
 
 def read(args, reading):
-    return CutMix(MIX, args.seed, {MIX: True})
+    return CutMix(MIX)
 
 
 class CutMix(Mixed):

@@ -36,14 +36,14 @@ def read(args, reading):
     size, (height, width, _) = args.cutout_size or SIZE, reading.image_shape
     if size > min(height, width):
         raise ValueError(f"--cutout-size {size}: larger than the images of {reading.source}, {height}x{width}")
-    return Cutout(size, args.seed)
+    return Cutout(size)
 
 
 class Cutout(Mixed):
     """Cuts a square of `size` pixels out of every image."""
 
-    def __init__(self, size, seed):
-        super().__init__(MIX, seed, {MIX: size})
+    def __init__(self, size):
+        super().__init__(MIX, size)
         self.size = size
 
     def mix(self, images, labels, rng):

@@ -54,7 +54,7 @@ def read(args, reading):
             f"{folder}: has a Gaussian for each of {some(classes)}, but {reading.source} has "
             f"{some(reading.class_names)}"
         )
-    return Deformation(folder / FILE, settings, (low, high), args.seed)
+    return Deformation(folder / FILE, settings, (low, high))
 
 
 class Deformation(Arm):
@@ -64,18 +64,17 @@ class Deformation(Arm):
         path: the file of the model.
         settings: of the model.
         scale: least and largest factor of a field, from the model's settings.
-        seed: the run's seed.
     """
 
-    def __init__(self, path, settings, scale, seed):
+    def __init__(self, path, settings, scale):
         super().__init__({"deform": {"scale": list(scale)}}, {"deform": archives.fingerprint(path)})
-        self.path, self.model_settings, self.seed = path, settings, seed
+        self.path, self.model_settings = path, settings
 
     def join(self, batches, training):
         from vae_aug import deformation
 
         deformer = deformation.make_deformer(archives.load_arrays(self.path), self.model_settings)
-        rng = np.random.default_rng(backend.derive_seed(self.seed, "deformation"))
+        rng = np.random.default_rng(backend.derive_seed(training.seed, "deformation"))
         return deformed(batches, deformer, rng)
 
 

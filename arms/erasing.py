@@ -24,7 +24,7 @@ def check(parser, args):
 
 
 def read(args, reading):
-    return Erasing(MIX, args.seed, {MIX: True})
+    return Erasing(MIX)
 
 
 class Erasing(Mixed):

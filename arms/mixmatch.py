@@ -32,7 +32,7 @@ def check(parser, args):
 
 def read(args, reading):
     album = open_unlabelled(args, reading) if args.unlabelled else None
-    return MixMatch(album, args.unlabelled_images or -1, reading.schedule.steps(), args.seed)
+    return MixMatch(album, args.unlabelled_images or -1, reading.schedule.steps())
 
 
 class MixMatch(Arm):
@@ -42,24 +42,23 @@ class MixMatch(Arm):
         images: album of unlabelled images; None takes the labelled ones, without their labels.
         wanted: unlabelled images per class, as the flag says; -1 for all.
         steps: optimiser steps of the training.
-        seed: the run's seed.
     """
 
     in_step = one_device = True
     loss = "mixmatch"
 
-    def __init__(self, images, wanted, steps, seed):
+    def __init__(self, images, wanted, steps):
         settings = {MIX: {"copies": mixmatch.COPIES, "weight": mixmatch.WEIGHT}}
         data = {}
         if images is not None:
             settings |= {"unlabelled": wanted}
             data = {"unlabelled": images.fingerprint()}
         super().__init__(settings, data)
-        self.images, self.steps, self.seed = images, steps, seed
+        self.images, self.steps = images, steps
 
     def join(self, batches, training):
         images = training.images if self.images is None else self.images
-        seed, classify = backend.derive_seed(self.seed, MIX), training.model.predict_on_batch
+        seed, classify = backend.derive_seed(training.seed, MIX), training.model.predict_on_batch
         return mixmatch.MixMatch(images, classify, training.augment, self.steps, seed).batches(batches)
 
     def callbacks(self):

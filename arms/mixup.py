@@ -38,7 +38,7 @@ def variant(args):
 
 
 def read(args, reading):
-    return Mixup(args.mixup or ALPHA, args.seed)
+    return Mixup(args.mixup or ALPHA)
 
 
 class Mixup(Mixed):
@@ -46,11 +46,10 @@ class Mixup(Mixed):
 
     Args:
         alpha: both parameters of the Beta distribution of the shares.
-        seed: the run's seed.
     """
 
-    def __init__(self, alpha, seed):
-        super().__init__(MIX, seed, {MIX: alpha})
+    def __init__(self, alpha):
+        super().__init__(MIX, alpha)
         self.alpha = alpha
 
     def mix(self, images, labels, rng):

@@ -60,7 +60,7 @@ def read(args, reading):
     if generator.kind is not saved.KINDS["cglo"]:
         raise ValueError(f"{args.cglo}: not a model of train_cglo.py")
     check_images(Path(args.cglo), generator, reading)
-    return Replacement(generator, args.replace, args.interpolation, args.coin, args.seed, reading.schedule)
+    return Replacement(generator, args.replace, args.interpolation, args.coin, reading.schedule)
 
 
 def check_images(folder, generator, reading):
@@ -94,33 +94,34 @@ class Replacement(Arm):
         generator: what `saved.find_generator` found.
         share: probability that an image is replaced.
         interpolation, coin: as the flags say.
-        seed: the run's seed.
-        schedule: of the training, which says how many of the batches are seen.
+        schedule: of each training, which says how many of the batches are seen.
     """
 
     one_device = True
 
-    def __init__(self, generator, share, interpolation, coin, seed, schedule):
+    def __init__(self, generator, share, interpolation, coin, schedule):
         settings = {"replace": share, "interpolation": interpolation, "coin": coin}
         super().__init__({"cglo": settings}, {"cglo": generator.fingerprints()})
-        self.generator, self.share, self.coin, self.seed = generator, share, coin, seed
-        names = generator.class_names
-        self.options = saved.Options(
-            names, generator.settings[0], lambda name: backend.derive_seed(seed, f"cglo {name}"), interpolation
-        )
-        self.counts, self.batches_per_epoch, self.epochs = [], schedule.steps_per_epoch, 0
+        self.generator, self.share, self.interpolation, self.coin = generator, share, interpolation, coin
+        self.batches_per_epoch, self.epochs = schedule.steps_per_epoch, 0
+        self.counts = []  # for each training a list of (images replaced, images) of its batches
 
     def join(self, batches, training):
-        return self.replaced(batches, self.generator.make_source(self.options))
+        def seed_of(name):
+            return backend.derive_seed(training.seed, f"cglo {name}")
 
-    def replaced(self, batches, source):
-        """Yields the batches with images of `source` in place of some; counts them in `counts`."""
-        rng = np.random.default_rng(backend.derive_seed(self.seed, "replacement"))
+        options = saved.Options(self.generator.class_names, self.generator.settings[0], seed_of, self.interpolation)
+        rng = np.random.default_rng(backend.derive_seed(training.seed, "replacement"))
+        return self.replaced(batches, self.generator.make_source(options), rng)
+
+    def replaced(self, batches, source, rng):
+        """Yields the batches with images of `source` in place of some, chosen by the generator of numbers `rng`."""
+        self.counts.append(counts := [])
         turns = np.zeros(len(self.generator.class_names), int)
         for images, labels in batches:
             tossed = rng.random(len(images)) if self.coin == "example" else np.full(len(images), rng.random())
             places = np.flatnonzero(tossed < self.share)
-            self.counts.append((len(places), len(images)))
+            counts.append((len(places), len(images)))
             if len(places):
                 classes = labels[places].argmax(axis=1)
                 rows = np.empty(len(places), int)
@@ -142,6 +143,6 @@ class Replacement(Arm):
 
     def facts(self):
         """How many images were replaced, of how many, in the steps that were taken; more are drawn ahead."""
-        seen = self.counts[: self.epochs * self.batches_per_epoch]
+        seen = [pair for counts in self.counts for pair in counts[: self.epochs * self.batches_per_epoch]]
         replaced, images = (int(sum(numbers)) for numbers in zip(*seen, strict=True))
         return {"cglo": {**self.settings["cglo"], "replaced": replaced, "of": images}}

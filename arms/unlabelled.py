@@ -37,7 +37,7 @@ def check(parser, args):
 
 
 def read(args, reading):
-    return Unlabelled(open_unlabelled(args, reading), args.unlabelled_images or -1, args.seed)
+    return Unlabelled(open_unlabelled(args, reading), args.unlabelled_images or -1)
 
 
 class Unlabelled(Arm):
@@ -46,19 +46,18 @@ class Unlabelled(Arm):
     Args:
         images: their album.
         wanted: images per class, as the flag says; -1 for all.
-        seed: the run's seed.
     """
 
     one_device = True
 
-    def __init__(self, images, wanted, seed):
+    def __init__(self, images, wanted):
         super().__init__({"unlabelled": wanted}, {"unlabelled": images.fingerprint()})
-        self.images, self.seed = images, seed
+        self.images = images
 
     def join(self, batches, training):
         from cnn import ladder
 
-        return ladder.batches(batches, self.images, backend.derive_seed(self.seed, "unlabelled"))
+        return ladder.batches(batches, self.images, backend.derive_seed(training.seed, "unlabelled"))
 
     def facts(self):
         return {"unlabelled": len(self.images)}

@@ -7,6 +7,7 @@ Example python -m benchmarks.cglo wrn torch
 import importlib.util
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -49,17 +50,9 @@ def train_cglo():
     return {"seconds": best(train, 4) / 16, "operations": BATCH * work}
 
 
-def replaced(batches, source):
-    """Yields the batches with images of a source in place of half of theirs, as `train_cnn.py -cglo` does."""
-    rng = np.random.default_rng(0)
-    for images, labels in batches:
-        places, images = np.flatnonzero(rng.random(len(images)) < 0.5), images.copy()
-        images[places] = source.draw(labels[places].argmax(axis=1), rng.integers(PER_CLASS, size=len(places)))
-        yield images, labels
-
-
 def train_wrn(drawn=False):
     """Measures the seconds of a step of WRN-16-2 as train_cnn.py takes it, with half of the images drawn by a cGLO."""
+    from arms import replacement
     from cnn import injection, models, protocols, training
     from vae_aug.interpolation import Interpolation
 
@@ -73,7 +66,9 @@ def train_wrn(drawn=False):
     if drawn:
         model_of_images = build_cglo(images, labels, 1)[0]
         source = Interpolation(model_of_images.generator, model_of_images.codes, labels, range(NUM_CLASSES))
-        batches = replaced(batches, source)
+        named = SimpleNamespace(class_names=range(NUM_CLASSES), fingerprints=dict)
+        arm = replacement.Replacement(named, 0.5, "slerp", "example", schedule)
+        batches = arm.replaced(batches, source, np.random.default_rng(0))
 
     def run(on_step):
         options = {"on_step": on_step, "as_dataset": backend.as_dataset, "recipe": recipe}

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import logging
+import re
 import signal
 import sys
 import tempfile
@@ -26,6 +27,16 @@ class ArgumentParser(argparse.ArgumentParser):
         # A script's docstring is its help; the formatter keeps its lines.
         super().__init__(description=description, formatter_class=_HelpFormatter, allow_abbrev=False)
         self.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
+
+    def parse_args(self, args=None, namespace=None):
+        """Refuses an empty text anywhere: as a folder it would be the one that the user happens to be in."""
+        before = "an argument"
+        for text in sys.argv[1:] if args is None else args:
+            if not text or re.fullmatch("-[-a-z]+=", text):
+                flag = text.rstrip("=") or before
+                self.error(f"{flag}: received nothing, as from a variable of the shell that is not set")
+            before = text
+        return super().parse_args(args, namespace)
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message}\n")

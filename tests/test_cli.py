@@ -100,6 +100,18 @@ def test_a_wrong_flag_ends_with_one_line_and_status_2(capsys, argv, words):
     assert words in printed.err
 
 
+@pytest.mark.parametrize("argv", [["--source", "", "--out", "x"], ["--source="], ["--source=", "--out", "x"]])
+def test_an_empty_text_is_no_file_and_no_folder(capsys, argv):
+    import prepare_data
+
+    with pytest.raises(SystemExit) as ended:
+        prepare_data.parse_args(argv)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(
+        "error: --source: received nothing, as from a variable of the shell that is not set\n"
+    )
+
+
 def test_help_keeps_the_description_and_shows_only_real_defaults():
     text = make_parser().format_help()
     assert "Example  kept   as written" in text
@@ -232,7 +244,7 @@ def parser_of(name, monkeypatch):
     class Made(Exception):
         pass
 
-    def catch(parser, argv):
+    def catch(parser, argv, namespace):
         made.append(parser)
         raise Made
 

@@ -162,7 +162,7 @@ def stream(flags, images, labels, monkeypatch=None):
     args = train_cnn.parse_args(flags)
     batches = iter([(images, labels)])
     joined = arms.read(args, Reading("data", images.shape[1:], None, ()))
-    training = Training(None, albums.ArrayAlbum((255 * images).astype(np.uint8)), labels, 42, None)
+    training = Training(None, albums.ArrayAlbum((255 * images).astype(np.uint8)), labels, args.seed, None)
     for arm in joined:
         batches = arm.join(batches, training)
     return next(batches), joined, args

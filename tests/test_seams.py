@@ -103,7 +103,7 @@ def test_a_new_arm_is_a_file_and_a_word(elsewhere, monkeypatch):
 def blended(alpha, seed=0, count=4000):
     images = np.arange(count, dtype=np.float32).reshape(-1, 1, 1, 1) * np.ones((1, 2, 2, 1), np.float32)
     labels = np.eye(3, dtype=np.float32)[np.arange(count) % 3]
-    arm = mixup.Mixup(alpha, seed)
+    arm = mixup.Mixup(alpha)
     [(x, y)] = arm.join(iter([(images, labels)]), Training(None, None, None, seed, None))
     return images, labels, x, y
 

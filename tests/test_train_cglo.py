@@ -229,6 +229,9 @@ def test_images_are_replaced_and_counted(data, model, tmp_path):
         "of": 24,
     }
     assert 0 < found["cglo"]["replaced"] < 24
+    both = classify(data, model, tmp_path / "two", "--networks", 2)  # the first one tosses the same coins
+    assert (both["steps"], both["cglo"]["of"]) == (12, 48)
+    assert found["cglo"]["replaced"] < both["cglo"]["replaced"] < 48
     found = classify(data, model, tmp_path / "all", "--replace", 1, "--interpolation", "none", "--aug")
     assert (found["arm"], found["cglo"]["replaced"]) == ("AUG+CGLO", 24)
     assert classify(data, model, tmp_path / "none", "--replace", 0)["cglo"]["replaced"] == 0
@@ -255,10 +258,10 @@ class Schedule:
 def replace(model, share=0.5, coin="example", steps=100, batch=20):
     from common import saved
 
-    arm = replacement.Replacement(saved.find_generator([model]), share, "slerp", coin, 0, Schedule())
+    arm = replacement.Replacement(saved.find_generator([model]), share, "slerp", coin, Schedule())
     source, labels = Source(), np.eye(3, dtype=np.float32)[np.arange(batch) % 3]
     batches = [(np.zeros((batch, 2, 2, 1), np.float32), labels)] * steps
-    return arm, source, list(arm.replaced(iter(batches), source)), batches
+    return arm, source, list(arm.replaced(iter(batches), source, np.random.default_rng(0))), batches
 
 
 def test_each_image_has_a_coin_of_its_own_and_keeps_its_label(model):
