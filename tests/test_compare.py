@@ -209,7 +209,7 @@ def data(tmp_path_factory):
     return root
 
 
-TINY = ["--seeds", 2, "--steps", 2, "--model", "fc1", "--width", 1]
+TINY = ["--seeds", 2, "--steps", 1, "--model", "fc1", "--width", 1]
 TINY += ["--arms", "plain", "neighbours", "copies", "classic", "cdcvae"]
 
 

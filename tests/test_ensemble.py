@@ -13,7 +13,7 @@ from cnn import ensemble, evaluation, features, models
 from images import albums, folders
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, as it saves
-FLAGS = ["-path", "data", "-limtr", "4", "-limte", "-1", "--model", "fc1", "--steps", "6", "-e", "2", "-b", "8"]
+FLAGS = ["-path", "data", "-limtr", "4", "-limte", "-1", "--model", "fc1", "--steps", "2", "-e", "2", "-b", "8"]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_the_first_network_is_the_one_that_trains_alone_and_the_others_differ(he
 def test_steps_of_all_networks_are_counted_and_their_curves_kept(here):
     one, three = read(here / "one"), read(here / "three")
     assert "networks" not in one
-    assert (one["steps"], three["steps"], three["epochs"], three["networks"]) == (6, 18, 2, 3)
+    assert (one["steps"], three["steps"], three["epochs"], three["networks"]) == (2, 6, 2, 3)
     history = pd.read_csv(here / "three" / "history.csv")
     assert history[["network", "epoch"]].to_numpy().tolist() == [[1, 1], [1, 2], [2, 1], [2, 2], [3, 1], [3, 2]]
 

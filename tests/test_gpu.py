@@ -116,6 +116,7 @@ def test_a_grid_that_fits_is_done(grid, tmp_path):
     assert not (tmp_path / "reported").exists()
 
 
+@pytest.mark.slow
 def test_a_grid_that_does_not_fit_is_interrupted_and_reported(grid, tmp_path):
     assert not gpu.run_grid(grid(3600), [], 10 / 60)
     assert (tmp_path / "started").exists()

@@ -248,6 +248,7 @@ def test_models_with_other_settings_are_not_written_over(data, models, flags, ke
     assert snapshot(models) == before
 
 
+@pytest.mark.slow
 def test_models_reload_in_a_process_of_their_own(root, data, models):
     images = codec.to_float(albums.read_images(sorted((data / "test/1").iterdir())))
     z = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)

@@ -22,7 +22,7 @@ from images import albums, codec, folders
 from vae_aug import cglo
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, as it saves
-FEW = ["-limtr", "4", "-limte", "2", "-b", "4", "--steps", "6", "-e", "2", "--model", "fc1"]
+FEW = ["-limtr", "4", "-limte", "2", "-b", "4", "--steps", "6", "-e", "6", "--model", "fc1"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -180,6 +180,7 @@ def test_features_of_a_vgg_of_random_weights(data, tmp_path, capsys, levels):
     assert len(config(tmp_path / "out")["data"]["vgg"]) == 64
 
 
+@pytest.mark.slow
 def test_a_killed_training_leaves_nothing_and_the_next_gives_the_same(data, tmp_path):
     flags = ["-path", data, "--images", 4, "--latent", 5, "--seed", 7, "--size", 8, 8]
     line = [sys.executable, ROOT / "train_cglo.py", *flags, "--epochs", 100_000, "--out", tmp_path / "out"]
