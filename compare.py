@@ -202,38 +202,41 @@ def make_plan(args, root, make_cells, begun):
     if known and not (args.seeds or args.steps) and {name: known[name] for name in asked} == asked:
         args.arms = known.get("kept", args.arms)
         return grid.Plan(*known["plan"])
-    split_seconds = 0.0
     if args.seeds and args.steps:
-        plan = budget.given(args.steps, args.seeds)
+        plan, split_seconds = budget.given(args.steps, args.seeds), 0.0
     else:
-        if args.budget < budget.START:
-            raise BadInput(f"--budget: {args.budget:g} s allow no answer; measuring alone takes a minute")
-        rates = budget.measure(make_cells, root, lambda place: study.make_pool(args, place))
-        slots = count_slots(args, root)
-
-        def per_split(plan):
-            return budget.split_seconds(make_cells(plan._replace(seeds=1)).values(), rates, slots)
-
-        left = args.budget - (time.monotonic() - begun)
-
-        def plan_of(arms):
-            args.arms = arms
-            return budget.choose(per_split, left, args.seeds, args.steps)
-
-        whole = args.budget - left + budget.LEAST.seeds * per_split(budget.scaled(0))
-        plan, _ = budget.with_fewer(args.arms, plan_of) if args.is_free else (plan_of(args.arms), None)
-        if missing := [name for name in asked["arms"] if name not in args.arms]:
-            print(
-                f"Left out: {', '.join(missing)}; --budget {math.ceil(whole / 60)}m holds all arms, --arms chooses some"
-            )
-        split_seconds = per_split(plan)
-        expected = f"about {cost.words(plan.seeds * split_seconds)} with {slots} at a time"
-        print("\n".join(budget.show(plan, args.arms, expected, rates)), flush=True)
+        plan, split_seconds = fit_plan(args, root, make_cells, begun)
     if (root / "grid.json").exists() and known and not args.steps and known["plan"][1:] != list(plan)[1:]:
         print(f"{root}: goes on with the steps and epochs that it was begun with")
         plan = grid.Plan(plan.seeds, *known["plan"][1:])
     write_durably(path, asked | {"kept": args.arms, "plan": list(plan), "split_seconds": split_seconds})
     return plan
+
+
+def fit_plan(args, root, make_cells, begun):
+    """Measures the arms here, and chooses the splits and steps that fit the budget, and the arms unless --arms did.
+
+    Returns the plan and the seconds that one of its splits takes; leaves the arms in `args`, and says what it chose.
+    """
+    if args.budget < budget.START:
+        raise BadInput(f"--budget: {args.budget:g} s allow no answer; measuring alone takes a minute")
+    rates = budget.measure(make_cells, root, lambda place: study.make_pool(args, place))
+    slots, wanted, left = count_slots(args, root), args.arms, args.budget - (time.monotonic() - begun)
+
+    def per_split(plan):
+        return budget.split_seconds(make_cells(plan._replace(seeds=1)).values(), rates, slots)
+
+    def plan_of(arms):
+        args.arms = arms
+        return budget.choose(per_split, left, args.seeds, args.steps)
+
+    whole = args.budget - left + budget.LEAST.seeds * per_split(budget.scaled(0))
+    plan = budget.with_fewer(wanted, plan_of)[0] if args.is_free else plan_of(wanted)
+    if missing := [name for name in wanted if name not in args.arms]:
+        print(f"Left out: {', '.join(missing)}; --budget {math.ceil(whole / 60)}m holds all arms, --arms chooses some")
+    expected = f"about {cost.words(plan.seeds * per_split(plan))} with {slots} at a time"
+    print("\n".join(budget.show(plan, args.arms, expected, rates)), flush=True)
+    return plan, per_split(plan)
 
 
 def count_slots(args, root):

@@ -109,13 +109,15 @@ def plan(args, files):
 
 @dataclass(frozen=True)
 class Part:
-    """Images of one part: an album, uint8 in memory or on disk, and the place of each image's class."""
+    """Images of one part: an album, uint8 in memory or on disk, and the place of each image's class among them."""
 
     images: object
     labels: np.ndarray
+    num_classes: int
 
-    def one_hot(self, num_classes):
-        return np.eye(num_classes, dtype=np.float32)[self.labels]
+    def one_hot(self, labels=None):
+        """One-hot labels, float32 `(num_images, num_classes)`: of its images, or of the places `labels`."""
+        return np.eye(self.num_classes, dtype=np.float32)[self.labels if labels is None else labels]
 
     def fingerprint(self):
         return self.images.fingerprint(self.labels)
@@ -128,7 +130,7 @@ def read_parts(args, files):
         if listed := getattr(files, name):
             album, labels = albums.open_classes(listed, args.size, args.color)
             source = Path(args.path) / name
-            parts[name] = Part(albums.binary(album, source) if args.binarise else album, labels)
+            parts[name] = Part(albums.binary(album, source) if args.binarise else album, labels, len(listed))
     codec.check_same_shape({Path(args.path) / name: part.images.shape[1:] for name, part in parts.items()})
     for name in list(parts)[1:]:
         if shared := albums.count_shared(parts[name].images, parts["train"].images):
@@ -137,18 +139,18 @@ def read_parts(args, files):
     return parts
 
 
-def build(args, images, num_classes):
+def build(args, train):
     """Builds the network, and the model that trains it: with --augmenter graph the augmentation layer in front.
 
-    `images` are those of the training part, by which some networks normalise.
+    `train` is the training part, by whose images some networks normalise.
     """
     import keras
 
     from cnn.affine import RandomAffine
 
-    entry, options, image_shape = models.TABLE[args.model], {}, images.shape[1:]
+    entry, options, image_shape = models.TABLE[args.model], {}, train.images.shape[1:]
     if entry.normalised:
-        options["pixels"] = albums.statistics(images)
+        options["pixels"] = albums.statistics(train.images)
     if args.weights:
         options["weights"] = args.weights
     guard = contextlib.nullcontext()
@@ -156,7 +158,7 @@ def build(args, images, num_classes):
         file = None if args.weights == "imagenet" else args.weights
         guard = archives.loading_weights("ResNet-50 without top", "--weights imagenet", "--weights", file)
     with guard:
-        network = models.build(args.model, image_shape, num_classes, args.noise, args.width, **options)
+        network = models.build(args.model, image_shape, train.num_classes, args.noise, args.width, **options)
     if args.augmenter != "graph":
         return network, network
     layer = RandomAffine(**presets.SUITABLE, seed=backend.derive_seed(args.seed, "augmentation"))
@@ -178,7 +180,7 @@ def make_augmentation(args, images, seed):
     return augmentation.Augmentation(images, seed, settings)
 
 
-def fit(args, schedule, parts, joined, num_classes):
+def fit(args, schedule, parts, joined):
     """Builds and trains the network: the network, a DataFrame of its epochs, and the epoch that is kept.
 
     With --networks it is the average of several, and the DataFrame has a column `network`, from 1.
@@ -186,8 +188,8 @@ def fit(args, schedule, parts, joined, num_classes):
     scope = backend.configure(args.seed, args.devices, args.deterministic, args.precision)
     if args.model in models.FITTED:
         empty = pd.DataFrame(columns=["epoch", "loss", "accuracy"])
-        return fit_at_once(args, parts["train"], num_classes), empty, 0
-    trained = [train_one(args, schedule, parts, joined, num_classes, scope, k) for k in range(args.networks)]
+        return fit_at_once(args, parts["train"]), empty, 0
+    trained = [train_one(args, schedule, parts, joined, scope, k) for k in range(args.networks)]
     if len(trained) == 1:
         return trained[0]
     from cnn import ensemble
@@ -197,7 +199,19 @@ def fit(args, schedule, parts, joined, num_classes):
     return ensemble.average(networks), history, kept[0]
 
 
-def train_one(args, schedule, parts, joined, num_classes, scope, place):
+def make_batches(args, schedule, train, joined, seed):
+    """Makes the stream of batches that the arms join, and the augmentation in it, None without one."""
+    augment = None
+    if args.aug and args.augmenter == "generator":
+        augment = make_augmentation(args, train.images, backend.derive_seed(seed, "augmentation"))
+    pages = next((arm.pages for arm in joined if arm.pages), None)
+    if pages:
+        pages = pages[0], train.one_hot(pages[1])
+    real, seed = (train.images, train.one_hot()), backend.derive_seed(seed, "batches")
+    return injection.batches(real, pages, schedule, seed, augment), augment
+
+
+def train_one(args, schedule, parts, joined, scope, place):
     """Builds and trains one network, as `fit` says; `place`, from 0, is that among those of --networks."""
     import keras  # and what needs it, once the back end is configured
 
@@ -208,18 +222,10 @@ def train_one(args, schedule, parts, joined, num_classes, scope, place):
         own_seed = backend.derive_seed(args.seed, f"network {place + 1}")
         backend.set_seeds(own_seed)
     train, recipe = parts["train"], models.find(args.model).recipe
-    labels = train.one_hot(num_classes)
-    pages = next((arm.pages for arm in joined if arm.pages), None)
-    if pages:
-        pages = pages[0], np.eye(num_classes, dtype=np.float32)[pages[1]]
-    augment = None
-    if args.aug and args.augmenter == "generator":
-        augment = make_augmentation(args, train.images, backend.derive_seed(own_seed, "augmentation"))
-    seed = backend.derive_seed(own_seed, "batches")
-    batches = injection.batches((train.images, labels), pages, schedule, seed, augment)
+    batches, augment = make_batches(args, schedule, train, joined, own_seed)
     in_step = any(arm.in_step for arm in joined)
     with scope():
-        network, model = build(args, train.images, num_classes)
+        network, model = build(args, train)
         if args.loss != "ce":
             objectives.give_logits(network)
         loss = loss_of(args, joined)
@@ -228,7 +234,7 @@ def train_one(args, schedule, parts, joined, num_classes, scope, place):
     if any(arm.one_device for arm in joined):
         backend.check_one_device(model, f"--devices {args.devices}: with -chain, --mix mixmatch or --model ladder")
     for arm in joined:
-        batches = arm.join(batches, Training(model, train.images, labels, own_seed, augment))
+        batches = arm.join(batches, Training(model, train.images, train.one_hot(), own_seed, augment))
     callbacks = [callback for arm in joined for callback in arm.callbacks()]
     callbacks += [keras.callbacks.TensorBoard(args.tensorboard)] if args.tensorboard else []
     watched = parts.get("validation" if args.protocol == "validated" else "test")
@@ -238,7 +244,7 @@ def train_one(args, schedule, parts, joined, num_classes, scope, place):
             model,
             batches,
             schedule,
-            watched and (watched.images, watched.one_hot(num_classes)),
+            watched and (watched.images, watched.one_hot()),
             callbacks,
             int(args.verbose),
             bar.update,
@@ -251,13 +257,13 @@ def train_one(args, schedule, parts, joined, num_classes, scope, place):
     return network, history, kept
 
 
-def fit_at_once(args, train, num_classes):
+def fit_at_once(args, train):
     """Fits a classifier that takes no optimiser steps."""
     guard = contextlib.nullcontext()
     if args.model == "imagenet":
         guard = archives.loading_weights("MobileNetV2", "--model imagenet", "--pretrained", args.pretrained)
     with guard:
-        return models.fit(args.model, train.images, train.labels, num_classes, args.pretrained)
+        return models.fit(args.model, train.images, train.labels, train.num_classes, args.pretrained)
 
 
 def average_views(args, network, parts):
@@ -347,7 +353,7 @@ def main(argv=None):
 
     with runs.writing(out, settings, data) as folder:
         started = time.perf_counter()
-        network, history, kept = fit(args, schedule, parts, joined, len(class_names))
+        network, history, kept = fit(args, schedule, parts, joined)
         facts, report, predictions = {"scores": None, "confusion": None}, "", None
         if "test" in parts:
             facts, report, predictions = evaluate(network, parts["test"], files.test, class_names)
