@@ -36,6 +36,12 @@ def parse_args(argv=None):
     add("--pairs", type=cli.positive, default=100, help="ordered pairs of images of each class, at most")
     add("--control", type=control, default=8, metavar="N", help="control points of a field along each side")
     add("--penalty", type=cli.positive_float, default=0.1, help="weight of the smoothness of the fields")
+    add("--affine", action="store_true", help="leave shifts, rotations, zooms and shears out of the penalty")
+    add(
+        "--appearance",
+        action="store_true",
+        help="learn changes of thickness, contrast and brightness too, from what deformations leave",
+    )
     add("--per-class", action="store_true", help="a Gaussian per class, in place of one of all classes")
     add(
         "--shrinkage",
@@ -93,7 +99,7 @@ def save_pictures(folder, images, labels, pairs, fields, deformer):
     plots.contact_sheet(folder / "pairs.png", codec.to_uint8(np.concatenate(triples)), columns=3 * 4)
     rows = [np.flatnonzero(labels == label)[np.arange(SHEET) % np.sum(labels == label)] for label in np.unique(labels)]
     rows = np.concatenate(rows)
-    drawn, displacement = deformer.apply(images[rows], deformer.sample(labels[rows], np.random.default_rng(0)))
+    drawn, displacement = deformer.apply(images[rows], *deformer.sample(labels[rows], np.random.default_rng(0)))
     plots.contact_sheet(folder / "samples.png", codec.to_uint8(drawn), columns=SHEET)
     return velocity.folding(displacement)
 
@@ -115,6 +121,7 @@ def main(argv=None):
     chosen, images, labels = read_images(args)
     names = ("pairs", "control", "penalty", "shrinkage", "scale", "size", "color", "seed", "deterministic")
     settings = {name: getattr(args, name) for name in names}
+    settings |= {name: True for name in ("affine", "appearance") if getattr(args, name)}
     settings |= {"image_shape": list(images.shape[1:]), "classes": list(chosen)}
     data = {"images": albums.fingerprint(images, labels)}
     if runs.finished(args.out, settings, data):
@@ -122,7 +129,7 @@ def main(argv=None):
         return
 
     backend.configure(args.seed, args.devices, args.deterministic)
-    from vae_aug import deformation, registration  # Keras, once the back end is configured
+    from vae_aug import deformation, registration, residuals  # Keras, once the back end is configured
 
     rng = np.random.default_rng(backend.derive_seed(args.seed, "pairs"))
     pairs, grid = registration.ordered_pairs(labels, args.pairs, rng), (args.control, args.control)
@@ -131,9 +138,15 @@ def main(argv=None):
     values = codec.to_float(images)
     bar = cli.progress(total=registration.num_steps(len(pairs), images.shape[1:]), unit="step")
     with runs.writing(args.out, settings, data, facts=facts) as folder, bar:
-        fields, history = registration.register(values, pairs, grid, args.penalty, bar.update)
+        fields, history = registration.register(values, pairs, grid, args.penalty, bar.update, affine=args.affine)
         models = deformation.fit(fields, labels[pairs[:, 0]], len(chosen), args.shrinkage)
-        deformer = deformation.Deformer(models, images.shape[1:], args.scale)
+        arrays = {f"modes{k}": model for k, model in enumerate(models)}
+        if args.appearance:
+            moved = deformation.Deformer(models, images.shape[1:]).apply(values[pairs[:, 0]], fields)[0]
+            changes = residuals.fit(moved, values[pairs[:, 1]])
+            arrays["changes"] = residuals.factor(changes)
+            facts["changes"] = [round(float(size), 4) for size in np.sqrt(np.mean(np.square(changes), axis=0))]
+        deformer = deformation.make_deformer(arrays, settings)
         before, after, folded = registration.errors(values, pairs, fields, deformer.apply)
         files = [path.name for paths in chosen.values() for path in paths]
         of_pairs = [(list(chosen)[labels[first]], files[first], files[second]) for first, second in pairs]
@@ -141,7 +154,6 @@ def main(argv=None):
         sampled = save_pictures(folder, values, labels, pairs, fields, deformer)
         facts |= {"error_before": float(before.mean()), "error_after": float(after.mean())}
         facts["folding"] = {"pairs": folded, "samples": sampled}
-        arrays = {f"modes{k}": model for k, model in enumerate(models)}
         np.savez(folder / "deformation.npz", images=images, labels=labels, **arrays)
         selection.save_list(folder / "subset.json", subset=chosen)
     words = f"{before.mean():.4f} before, {after.mean():.4f} after"

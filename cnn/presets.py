@@ -75,6 +75,8 @@ PRESETS = {  # by the name that --aug takes
     "suitable": SUITABLE,
     "mild": Preset(**MILD),
     "elastic": Preset(**MILD, elastic=True),
+    "thickness": Preset(thickness=True),
+    "mild-thickness": Preset(**MILD, thickness=True),
     "stroke": Preset(**MILD, warp=1.7 / 28, thickness=True),
     "flip-crop": Preset(flip=True, padding=4 / 32),
     "photographs": Preset(rotation=10, crop=0.7, flip=True, brightness=0.2, contrast=0.2, saturation=0.3),

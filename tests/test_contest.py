@@ -89,16 +89,19 @@ def test_a_generator_of_one_size_and_seed_serves_all_arms_and_classifiers():
         "models": 2 * 2,
         "cdc": 2 * 2,
         "rbm": 2,
-        "deform": 2,
+        "deform": 2 * 2,
     }
     both = cells["classifiers/thesis-5-vae-and-deformation+stroke-seed42"]
     assert (flag(both, "--aug"), flag(both, "-limtr"), flag(both, "--protocol")) == ("stroke", 5, "fair")
     assert (flag(both, "--deform"), flag(both, "-vae")) == (
-        PurePosixPath("deform/5-seed42"),
+        PurePosixPath("deform/deformation-5-seed42"),
         PurePosixPath("gen/vae-5-seed42"),
     )
-    assert set(both.needs) == {"data", "deform/5-seed42", "gen/vae-5-seed42"}
+    assert set(both.needs) == {"data", "deform/deformation-5-seed42", "gen/vae-5-seed42"}
     assert both.facts["entry"] == "vae-and-deformation+stroke"
+    every = cells["deform/deformation-all-5-seed42"].flags
+    assert {"--affine", "--appearance"} <= set(every)
+    assert not {"--affine", "--appearance"} & set(cells["deform/deformation-5-seed42"].flags)
     deformed = cells["models/vae-of-deformed-5-seed43"]
     assert (flag(deformed, "-path"), flag(deformed, "--images")) == (PurePosixPath("gen/deformed-5-seed43"), DEFORMED)
     assert "data" not in deformed.needs
@@ -115,7 +118,7 @@ def test_every_command_line_parses(flags):
 
 def test_the_work_of_a_deformation_is_that_of_its_pairs():
     cells = cells_of("--arms", "deformation", "--sizes", "5", "50", "--seeds", "1")
-    few, many = (cells[f"deform/{size}-seed42"].work - cost.START for size in (5, 50))
+    few, many = (cells[f"deform/deformation-{size}-seed42"].work - cost.START for size in (5, 50))
     assert few == pytest.approx(10 * 20 * cost.PAIR)
     assert many == pytest.approx(10 * 100 * cost.PAIR)
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import linalg, ndimage
 
 from images import codec, sources
-from vae_aug import deformation, registration, velocity
+from vae_aug import deformation, registration, residuals, velocity
 
 SHAPE, GRID = (12, 10, 1), (5, 4)
 
@@ -122,6 +122,15 @@ def test_roughness_is_the_mean_squared_gradient():
     np.testing.assert_allclose(registration.roughness(control, (2.0, 5.0)), [0, 1.5**2])
 
 
+def test_an_affine_field_is_not_rough_where_its_affine_part_is_free():
+    rows, columns = np.mgrid[:5, :4].astype(np.float32)
+    affine = np.stack([1 + 2 * rows - columns, 3 * columns + rows], axis=-1)
+    bent = affine + np.array([0, 1], np.float32) * (rows == 4)[..., None]  # the last row lies a pixel further right
+    found = registration.roughness(np.stack([affine, bent]), (1.0, 1.0), affine=True)
+    # Down, the last of 4 differences is 1 more than the others: variance 3 / 16. To the right all rows stay alike.
+    np.testing.assert_allclose(found, [0, 3 / 16], atol=1e-6)
+
+
 def test_a_planted_deformation_is_found():
     images = smooth(20, 2.0)[:1]
     planted = np.random.default_rng(3).normal(0, 1.0, (1, 4, 4, 2)).astype(np.float32)
@@ -161,7 +170,7 @@ def test_digits_find_each_other_without_folding():
     assert after.mean() < 0.5 * before.mean()
     assert folded == 0
     rows = np.arange(60) % len(images)
-    drawn, displacement = deformer.apply(images[rows], deformer.sample(labels[rows], np.random.default_rng(0)))
+    drawn, displacement = deformer.apply(images[rows], *deformer.sample(labels[rows], np.random.default_rng(0)))
     assert (velocity.jacobian(displacement) > 0).all()
     assert drawn.min() >= 0
     assert drawn.max() <= 1
@@ -196,7 +205,7 @@ def test_modes_have_the_covariance_of_the_fields(count):
 def test_samples_have_the_covariance_of_the_fields():
     control = fields(4)
     deformer = deformation.Deformer(deformation.fit(control, np.zeros(4, int), 1), SHAPE, (0.2, 1.3))
-    drawn = deformer.sample(np.zeros(20000, int), np.random.default_rng(0))
+    drawn, _ = deformer.sample(np.zeros(20000, int), np.random.default_rng(0))
     square = (1.3**3 - 0.2**3) / 3 / 1.1  # the mean of the squared factor, uniform from 0.2 to 1.3
     assert np.abs(drawn.mean(axis=0)).max() < 0.05
     np.testing.assert_allclose(covariance(drawn), square * covariance(control), atol=0.06)
@@ -235,3 +244,53 @@ def test_a_source_takes_the_images_of_a_class_in_turn_whatever_the_other_classes
         for labels, rows in (([1, 0, 1], [0, 0, 1]), ([1, 1], [0, 1]))
     )
     np.testing.assert_allclose(mixed[[0, 2]], alone, atol=1e-6)
+
+
+# What registered images leave
+
+
+def test_edges_are_lengths_of_gradients():
+    rows, columns = np.mgrid[:6, :5].astype(np.float32)
+    ramp = (0.03 * rows + 0.04 * columns)[None, ..., None]
+    np.testing.assert_allclose(residuals.edges(ramp), 0.05, atol=1e-6)
+
+
+def test_changes_by_hand():
+    columns = np.tile(np.arange(8, dtype=np.float32) / 16, (1, 8, 1))[..., None]  # 0 to 7/16, mean 7/32, slope 1/16
+    thicker, contrast, brighter = (np.array([row], np.float32) for row in ([0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.25]))
+    np.testing.assert_allclose(residuals.apply(columns, 0 * thicker), columns, atol=1e-7)
+    np.testing.assert_allclose(residuals.apply(columns, thicker)[0, :, 2, 0], 2 / 16 + 0.5 / 16, atol=1e-6)
+    np.testing.assert_allclose(residuals.apply(columns, contrast)[0, :, 4, 0], 7 / 32 + 1.5 * (4 / 16 - 7 / 32))
+    np.testing.assert_allclose(residuals.apply(columns, brighter), columns + 0.25, atol=1e-6)
+
+
+def test_edges_of_bright_strokes_move_outwards_by_the_thickness():
+    stroke = np.clip(4 - np.abs(np.arange(21, dtype=np.float32) - 10), 0, 2)[None, None, :, None] / 2
+    stroke = np.repeat(stroke, 9, axis=1)
+    area = {size: residuals.apply(stroke, np.array([[size, 0, 0]], np.float32)).sum() / 9 for size in (-0.5, 0, 0.5)}
+    assert area[0.5] - area[0] == pytest.approx(2 * 0.5, abs=0.25)  # both edges of a stroke of height 1
+    assert area[0] - area[-0.5] == pytest.approx(2 * 0.5, abs=0.25)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_planted_changes_are_found(channels):
+    images = 0.3 + 0.4 * np.repeat(smooth(16, 1.5), channels, axis=-1) * np.linspace(0.6, 1, channels, dtype=np.float32)
+    planted = np.random.default_rng(0).normal(0, 0.05, (4, 2 + channels)).astype(np.float32)
+    found = residuals.fit(images, residuals.apply(images, planted))
+    assert (found.shape, found.dtype) == (planted.shape, np.float32)
+    np.testing.assert_allclose(found, planted, atol=0.01)
+
+
+def test_an_image_of_one_level_changes_in_brightness_alone():
+    found = residuals.fit(np.full((1, 6, 6, 1), 0.5, np.float32), np.full((1, 6, 6, 1), 0.7, np.float32))
+    np.testing.assert_allclose(found, [[0, 0, 0.2]], atol=1e-6)
+
+
+def test_samples_have_the_moments_of_the_changes():
+    changes = np.random.default_rng(1).normal(0, (0.5, 0.1, 0.02), (30, 3)).astype(np.float32)
+    rows = residuals.factor(changes)
+    np.testing.assert_allclose(rows.T @ rows, changes.T @ changes / 30, atol=1e-6)
+    deformer = deformation.Deformer([fields(4)], (8, 8, 1), (1.0, 1.0), rows)
+    _, drawn = deformer.sample(np.zeros(4000, int), np.random.default_rng(0))
+    np.testing.assert_allclose(drawn.T @ drawn / 4000, changes.T @ changes / 30, rtol=0.15, atol=2e-3)
+    assert deformation.Deformer([fields(4)], (8, 8, 1)).sample([0], np.random.default_rng(0))[1] is None

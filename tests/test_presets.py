@@ -34,7 +34,7 @@ def test_each_image_is_drawn_for_itself_and_the_seed_decides(name, channels):
     assert first.min() >= 0
     assert first.max() <= 1
     np.testing.assert_array_equal(images, before)
-    assert len({image.tobytes() for image in (*first, *second)}) > 18  # of 24
+    assert len({image.tobytes() for image in (*first, *second)}) > 12  # of 24; thickness alone keeps a quarter
     again = hand_made.HandMade(PRESETS[name], 3)
     np.testing.assert_array_equal(again(images), first)
     np.testing.assert_array_equal(again(images), second)

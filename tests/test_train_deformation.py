@@ -87,6 +87,25 @@ def test_a_gaussian_per_class_lies_beside_the_pooled_one(learned, data, tmp_path
     np.testing.assert_allclose(pooled.T @ pooled, mean, atol=1e-4)  # six pairs of each class
 
 
+def test_looks_are_learned_beside_the_fields(learned, data, tmp_path, flat):
+    learn(data, tmp_path / "all", "--affine", "--appearance")
+    settings, facts = config(tmp_path / "all")["settings"], config(tmp_path / "all")["facts"]
+    assert (settings["affine"], settings["appearance"]) == (True, True)
+    assert not {"affine", "appearance"} & set(config(learned)["settings"])  # runs of before are what they were
+    with np.load(tmp_path / "all/deformation.npz") as kept:
+        moments = np.square(kept["changes"]).sum(axis=0)
+    np.testing.assert_allclose(np.sqrt(moments), facts["changes"], atol=1e-3)
+    assert facts["changes"][0] > 0.01  # pixels of thickness
+    generate.main(["-models", str(tmp_path / "all"), "-out", str(tmp_path / "gen"), "--count", "4"])
+    assert {len(paths) for paths in folders.list_images(tmp_path / "gen").values()} == {4}
+    train(data, tmp_path / "run", "-deform", tmp_path / "all")
+    with np.load(tmp_path / "all/deformation.npz") as kept:
+        arrays = dict(kept) | {"changes": np.ones((2, 7), np.float32)}
+    np.savez(tmp_path / "all/deformation.npz", **arrays)
+    with pytest.raises(ValueError, match="holds changes of other images"):
+        train(data, tmp_path / "again", "-deform", tmp_path / "all")
+
+
 @pytest.mark.slow
 def test_a_few_pairs_and_colours_and_other_sides_will_do(data, tmp_path):
     learn(data, tmp_path / "rgb", "--pairs", 2, "--size", 10, 14, "--color", "rgb", "--scale", 1, 1)

@@ -6,7 +6,7 @@ After Hauberg et al. 2016 ("Dreaming More Data"): the velocity fields between th
 
 import numpy as np
 
-from vae_aug import velocity
+from vae_aug import residuals, velocity
 
 SCALE = (0.2, 1.3)  # the factor of each sample is uniform in it: some images change little
 BATCH_SIZE = 100
@@ -55,26 +55,35 @@ def fit(control, labels, num_classes, shrinkage=1.0):
 
 
 class Deformer:
-    """Deforms images by random fields of a fitted Gaussian, on any back end.
+    """Deforms images by random fields of a fitted Gaussian, on any back end, and may change how they look.
 
     Args:
         models: arrays as of `fit`, one for all classes or one per class.
         image_shape: `(height, width, channels)`.
-        scale: least and largest factor of a field.
+        scale: least and largest factor of a field, and of a change.
+        changes: what random changes are made of, as of `residuals.factor`, or None for none.
     """
 
-    def __init__(self, models, image_shape, scale=SCALE):
-        self.models, self.scale = models, scale
+    def __init__(self, models, image_shape, scale=SCALE, changes=None):
+        self.models, self.scale, self.changes = models, scale, changes
         self.warp = velocity.make_warp(image_shape, models[0].shape[1:3])
 
     def sample(self, labels, rng):
-        """Draws a velocity field per label, float32 `(count, rows, columns, 2)`, from a `numpy.random.Generator`."""
+        """Draws a velocity field and a change per label, from a `numpy.random.Generator`.
+
+        Returns:
+            control: float32 `(count, rows, columns, 2)`.
+            changes: float32 `(count, size)`, or None where images keep their looks.
+        """
         control = np.empty((len(labels), *self.models[0].shape[1:]), np.float32)
         for k, label in enumerate(labels):
             fields = self.models[label if len(self.models) > 1 else 0]
             weights = rng.uniform(*self.scale) * rng.standard_normal(len(fields))
             control[k] = np.tensordot(weights.astype(np.float32), fields, 1)
-        return control
+        if self.changes is None:
+            return control, None
+        sizes = rng.uniform(*self.scale, (len(labels), 1)) * rng.standard_normal((len(labels), len(self.changes)))
+        return control, sizes.astype(np.float32) @ self.changes
 
     def __call__(self, images, labels, rng):
         """Deforms each image by a field of its own.
@@ -87,20 +96,22 @@ class Deformer:
         Returns:
             float32 like `images`.
         """
-        return self.apply(images, self.sample(labels, rng))[0]
+        return self.apply(images, *self.sample(labels, rng))[0]
 
-    def apply(self, images, control):
-        """Deforms images by given fields: the images, and displacements `(count, height, width, 2)` in pixels."""
+    def apply(self, images, control, changes=None):
+        """Deforms and changes images as given: the images, and displacements `(count, height, width, 2)` in pixels."""
         parts = [slice(start, start + BATCH_SIZE) for start in range(0, len(images), BATCH_SIZE)]
         done = [self.warp.predict_on_batch([images[part], control[part]]) for part in parts]
-        return tuple(np.concatenate([np.asarray(found) for found in both]) for both in zip(*done, strict=True))
+        deformed, moves = (np.concatenate([np.asarray(found) for found in both]) for both in zip(*done, strict=True))
+        return deformed if changes is None else residuals.apply(deformed, changes), moves
 
 
 def make_deformer(arrays, settings):
     """Makes the `Deformer` of a saved model.
 
     Args:
-        arrays: of `deformation.npz`: `modes0`, and `modes1` and so on if there is a Gaussian per class.
+        arrays: of `deformation.npz`: `modes0`, and `modes1` and so on if there is a Gaussian per class; and `changes`
+            if it learned those, too.
         settings: of its run: `image_shape` and `scale`.
 
     Raises:
@@ -109,7 +120,10 @@ def make_deformer(arrays, settings):
     models = [arrays[name] for k in range(len(arrays)) if (name := f"modes{k}") in arrays]
     if not models or any(model.ndim != 4 or model.shape[-1] != 2 or not model.size for model in models):
         raise ValueError("deformation.npz: holds no velocity fields")
-    return Deformer(models, tuple(settings["image_shape"]), settings["scale"])
+    shape, changes = tuple(settings["image_shape"]), arrays.get("changes")
+    if changes is not None and (changes.ndim != 2 or changes.shape[1] != 2 + shape[-1]):
+        raise ValueError("deformation.npz: holds changes of other images")
+    return Deformer(models, shape, settings["scale"], changes)
 
 
 class Drawing:
@@ -140,8 +154,9 @@ class Drawing:
             float32 `(count, height, width, channels)` in [0, 1].
         """
         chosen = [self.classes[label][row % len(self.classes[label])] for label, row in zip(labels, rows, strict=True)]
-        control = np.concatenate([self.deformer.sample([label], self._rngs[label]) for label in labels])
-        return self.deformer.apply(np.stack(chosen), control)[0]
+        drawn = zip(*(self.deformer.sample([label], self._rngs[label]) for label in labels), strict=True)
+        control, changes = (None if parts[0] is None else np.concatenate(parts) for parts in drawn)
+        return self.deformer.apply(np.stack(chosen), control, changes)[0]
 
 
 def make_source(load, options):

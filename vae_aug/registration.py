@@ -37,18 +37,21 @@ def ordered_pairs(labels, most, rng):
     return np.concatenate(found)
 
 
-def roughness(control, spacing):
+def roughness(control, spacing, affine=False):
     """Computes the mean squared gradient of velocity fields, from differences of neighbouring control points.
 
     Args:
         control: float32 `(count, rows, columns, 2)`, pixels.
         spacing: pixels from one control point to the next, along the rows and along the columns.
+        affine: whether the affine part of a field, whose gradient is the same everywhere, costs nothing.
 
     Returns:
         float32 `(count,)`, no unit.
     """
     down = (control[:, 1:] - control[:, :-1]) / spacing[0]
     right = (control[:, :, 1:] - control[:, :, :-1]) / spacing[1]
+    if affine:
+        down, right = (part - ops.mean(part, axis=(1, 2), keepdims=True) for part in (down, right))
     return sum(ops.mean(ops.sum(ops.square(part), axis=-1), axis=(1, 2)) for part in (down, right))
 
 
@@ -62,11 +65,12 @@ class Registration(keras.Model):
         image_shape: `(height, width, channels)`.
         grid: control points along the height and along the width.
         penalty: weight of `roughness` beside the mean squared difference of pixels in [0, 1].
+        affine: as of `roughness`.
     """
 
-    def __init__(self, count, image_shape, grid, penalty):
+    def __init__(self, count, image_shape, grid, penalty, affine=False):
         super().__init__()
-        self.penalty, self.warp = penalty, velocity.Warp(image_shape, grid)
+        self.penalty, self.affine, self.warp = penalty, affine, velocity.Warp(image_shape, grid)
         self.spacing = [(side - 1) / (n - 3) for side, n in zip(image_shape[:2], grid, strict=True)]
         self.control = self.add_weight(shape=(count, *grid, 2), initializer="zeros", name="control")
         self.compile(keras.optimizers.Adam(RATE * max(image_shape[:2]) / 28))
@@ -84,7 +88,7 @@ class Registration(keras.Model):
         errors = ops.mean(
             ops.square(y_pred - ops.convert_to_tensor(y)), axis=(1, 2, 3)
         )  # PyTorch's trainer passes arrays
-        return ops.sum(errors + self.penalty * roughness(self.control, self.spacing))
+        return ops.sum(errors + self.penalty * roughness(self.control, self.spacing, self.affine))
 
     def restart(self):
         """Forgets the fields and the optimiser's moments; the traced graph stays."""
@@ -93,7 +97,7 @@ class Registration(keras.Model):
                 variable.assign(ops.zeros(variable.shape, variable.dtype))
 
 
-def register(images, pairs, grid, penalty, on_step=None):
+def register(images, pairs, grid, penalty, on_step=None, *, affine=False):
     """Finds the velocity fields of pairs of images.
 
     Images are blurred by falling sigmas, so that first the large and then the small parts find each other.
@@ -104,6 +108,7 @@ def register(images, pairs, grid, penalty, on_step=None):
         grid: control points along the height and along the width, at least 4 each.
         penalty: weight of the fields' roughness; larger ones give smoother and smaller fields.
         on_step: called without arguments after each step of a batch of pairs.
+        affine: whether shifts, rotations, zooms and shears of the whole image cost nothing, however large.
 
     Returns:
         control: float32 `(num_pairs, *grid, 2)`, velocities in pixels.
@@ -117,7 +122,7 @@ def register(images, pairs, grid, penalty, on_step=None):
     blurred = [ndimage.gaussian_filter(images, (0, sigma, sigma, 0), mode="nearest") for sigma in sigmas]
     num_batches = num_batches_of(len(pairs), images.shape[1:])
     size = -(-len(pairs) // num_batches)
-    model = Registration(size, images.shape[1:], grid, penalty)
+    model = Registration(size, images.shape[1:], grid, penalty, affine)
     losses, found = np.zeros((len(sigmas), STEPS)), []
     for start in range(0, len(pairs), size):
         some = pairs[start : start + size]

@@ -13,21 +13,22 @@ class Source(NamedTuple):
 
     Attributes:
         images: which generator writes images, a key of `grid.GENERATORS`, or None.
-        deform: whether every image is deformed at random by what train_deformation.py learned.
+        deform: which model of train_deformation.py deforms every image at random, a key of `grid.DEFORMATIONS`.
         replace: whether images that a cGLO draws on the fly take the place of half of the real ones.
         mix: words of `--mix`.
         learned: whether it is learned from the training images: a generator, in the words of the page.
     """
 
     images: str | None = None
-    deform: bool = False
+    deform: str | None = None
     replace: bool = False
     mix: tuple = ()
     learned: bool = True
 
 
 SOURCES = {
-    "deformation": Source(deform=True),  # Hauberg et al. 2016
+    "deformation": Source(deform="deformation"),  # Hauberg et al. 2016
+    "deformation-all": Source(deform="deformation-all"),  # with an affine part of its own, thickness, contrast
     "vae": Source("vae"),  # Garay-Maestre et al. 2018
     "rbm": Source("rbm"),  # Maronas et al. 2018
     "cdcvae": Source("cdcvae"),  # Eduardo and Kazi 2018
@@ -35,7 +36,7 @@ SOURCES = {
     "cglo": Source(replace=True),  # Azuri and Weinshall 2020
     "smote": Source("smote"),  # Chawla et al. 2002
     "vae-of-deformed": Source("vae-of-deformed"),  # it learns from deformed images in place of the few
-    "vae-and-deformation": Source("vae", deform=True),
+    "vae-and-deformation": Source("vae", deform="deformation"),
     "mixup": Source(mix=("mixup",), learned=False),
     "cutout": Source(mix=("cutout",), learned=False),
 }
@@ -91,8 +92,8 @@ def makers(source):
     if not source:
         return []
     entry = SOURCES[source]
-    used = ["deformation"] * entry.deform + ["cglo"] * entry.replace
-    return list(filter(None, dict.fromkeys([*used, FROM.get(entry.images), entry.images])))
+    used = [entry.deform, "cglo" if entry.replace else None, FROM.get(entry.images), entry.images]
+    return list(filter(None, dict.fromkeys(used)))
 
 
 def arm_names(given, best):

@@ -10,6 +10,7 @@ from experiments.contest.arms import SOURCES, parse
 from grid.graph import Graph, given
 
 MODELS = ("thesis", "conv1", "fc1", "fc2", "vgg", "wrn-16-2", "wrn-10-2")
+DEFORMATIONS = {"deformation": {}, "deformation-all": {"affine": True, "appearance": True}}  # further flags of each
 DEFORMED = 100  # deformed images per class that a VAE learns from
 CHAINS = {"labelled": -1, "thin": 1, "chain_length": 500, "expectation": True}  # of the RBM, from the training images
 
@@ -39,7 +40,8 @@ class Grid(Graph):
         flags["views"] = self.args.views if arm.augmentation and self.args.views else None
         if arm.source:
             source = SOURCES[arm.source]
-            flags |= {"deform": PurePosixPath(self.add_deformation(size, seed))} if source.deform else {}
+            deform = self.add_deformation(size, seed, source.deform) if source.deform else None
+            flags |= {"deform": PurePosixPath(deform)} if deform else {}
             flags |= {"cglo": PurePosixPath(self.add_cglo(size, seed))} if source.replace else {}
             flags |= {"vae": PurePosixPath(GENERATORS[source.images](self, size, seed))} if source.images else {}
             flags |= {"mix": list(source.mix)} if source.mix else {}
@@ -50,10 +52,10 @@ class Grid(Graph):
     def facts(self, source, size, seed):
         return {"source": source, "per_class": size, "seed": seed}
 
-    def add_deformation(self, size, seed):
-        """The deformation model of one (size, seed)."""
-        key = f"deform/{size}-seed{seed}"
-        return self.train_deformation(key, seed, self.facts("deformation", size, seed), images=size)
+    def add_deformation(self, size, seed, name="deformation"):
+        """A deformation model of one (size, seed); `name` is one of `DEFORMATIONS`."""
+        key = f"deform/{name}-{size}-seed{seed}"
+        return self.train_deformation(key, seed, self.facts(name, size, seed), images=size, **DEFORMATIONS[name])
 
     def add_cglo(self, size, seed):
         """The cGLO of one (size, seed), whose images replace real ones on the fly (Azuri and Weinshall 2020)."""

@@ -54,7 +54,8 @@ class Grid(Graph):
             flags = {"e": None, "steps": steps}
         else:
             protocol, flags = "validated", {"steps": None}
-            flags |= {"validation_images": args.validation_images, "validate_every": args.validate_every}
+            every = min(args.validate_every, args.e)  # once at least
+            flags |= {"validation_images": args.validation_images, "validate_every": every}
             flags |= {"e": 2 * args.e} if arm == TWICE else {}
         key = f"classifiers/{protocol}-{arm.lower()}-{size}-seed{seed}"
         self.train_cnn(key, images, protocol, seed, {"source": arm, "alpha": alpha}, **flags)
