@@ -53,7 +53,7 @@ def parse_args(argv=None):
     add("--out", default="runs/compare", help="folder of the comparison")
     cli.add_image_arguments(parser)
     add("--allow-leakage", action="store_true", help="go on although a given split has images on both sides")
-    add("--budget", type=budget.seconds, default=3600.0, metavar="TIME", help="30m, 2h, 8h (default: 1h)")
+    add("--budget", type=budget.seconds, default="1h", metavar="TIME", help="time for everything: 30m, 2h, 8h, ...")
     add("--seeds", type=cli.positive, help="splits, in place of what fits the budget")
     add("--steps", type=cli.positive, help="optimiser steps, in place of what fits the budget")
     add("--keep", metavar="DIR", help="train what is recommended on all images, and put it here with its images")

@@ -41,7 +41,7 @@ def add_training_arguments(parser):
         "--noise",
         type=cli.deviation,
         metavar="STD",
-        help="Gaussian noise on the input while training (default: 0.3, thesis and vgg 0)",
+        help="Gaussian noise on the input while training (default: 0.3; thesis, vgg, wrn-* and resnet50: 0)",
     )
     add("--width", type=cli.positive_float, default=1.0, help="vgg only: factor of its numbers of filters")
     add(
@@ -53,7 +53,7 @@ def add_training_arguments(parser):
         "--loss",
         choices=losses.NAMES,
         default="ce",
-        help="cross-entropy, cosine loss, or it and a tenth of ce",
+        help="ce: cross-entropy; cosine: cosine loss; cosine+ce: cosine loss plus a tenth of the cross-entropy",
     )
     add(
         "--aug",
@@ -69,7 +69,7 @@ def add_training_arguments(parser):
         choices=range(6),
         const=0,
         metavar="0..5",
-        help="inexpert augmentation (CIARP fig. 3), after so many of six corrections; implies --aug",
+        help="unsuitable augmentation of CIARP 2018, fig. 3, with the first N of its 6 corrections made; implies --aug",
     )
     add(
         "--augmenter",

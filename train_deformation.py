@@ -144,7 +144,7 @@ def main(argv=None):
         if args.appearance:
             moved = deformation.Deformer(models, images.shape[1:]).apply(values[pairs[:, 0]], fields)[0]
             changes = residuals.fit(moved, values[pairs[:, 1]])
-            arrays["changes"] = residuals.factor(changes)
+            arrays["changes"] = deformation.modes(changes)
             facts["changes"] = [round(float(size), 4) for size in np.sqrt(np.mean(np.square(changes), axis=0))]
         deformer = deformation.make_deformer(arrays, settings)
         before, after, folded = registration.errors(values, pairs, fields, deformer.apply)

@@ -25,6 +25,7 @@ from images import albums, codec, diversity, folders, selection
 # 500 its states are noisy and legible, after 3,000 clean. What differs is how far it converges, and nothing else.
 SHARED = {"hidden": 500, "k": 1, "learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.0002, "persistent": False}
 PRESETS = {"bad": {**SHARED, "epochs": 50}, "good": {**SHARED, "epochs": 300}}
+PRESETS["persistent"] = {**PRESETS["bad"], "persistent": True}  # Tieleman 2008; not in the paper
 STEPS_PER_EPOCH = 10  # by default, whatever the number of images, so that a preset converges as far with any
 MOST_GIBBS_STEPS = 1000  # each is a part of the graph of an update
 MOST_CHAINS = 10_000  # persistent ones
@@ -49,7 +50,8 @@ def parse_args(argv=None):
         "--preset",
         choices=tuple(PRESETS),
         default="bad",
-        help="how far it converges (fig. 3): noisy samples, or clean ones; sets the next seven flags, unless given",
+        help="bad: short training, noisy samples; good: long training, clean samples (Maronas 2018, fig. 3); "
+        "persistent: bad with persistent chains; sets those of the next seven flags that are not given",
     )
     values = {
         name: ", ".join(f"{preset} {flags[name]}" for preset, flags in PRESETS.items()) for name in PRESETS["bad"]
@@ -150,23 +152,40 @@ def measure(model, images, labels, class_names, seed):
     }
 
 
+def settings_of(args, images, class_names):
+    """What the run folder is bound to, beside its data."""
+    settings = {name: getattr(args, name) for name in ("preset", *PRESETS[args.preset])}
+    settings |= {"batch": args.batch or -(-len(images) // STEPS_PER_EPOCH), "image_shape": list(images.shape[1:])}
+    settings |= {"size": args.size, "color": args.color, "classes": class_names}
+    settings |= {"seed": args.seed, "deterministic": args.deterministic}
+    if args.persistent and settings["batch"] > max(MOST_CHAINS, len(images)):
+        raise BadInput(f"--batch {args.batch}: that many persistent chains; at most {MOST_CHAINS:,} are kept")
+    return settings
+
+
+def build(args, images, settings, seed):
+    """Builds the RBM of binary images that the flags describe."""
+    from vae_aug import rbm_training
+
+    kept = settings["batch"] if args.persistent else 0
+    rates = args.learning_rate, args.momentum, args.weight_decay
+    return rbm_training.build(images, args.hidden, *rates, args.k, kept, seed)
+
+
+def show(out, last, num_images, measured):
+    """Prints what came of a training, whose last row of monitors is `last`."""
+    gap = f"free-energy gap {last['free_energy_gap']:.2f} nats, {num_images} images"
+    print(f"{out}: reconstruction error {last['reconstruction_error']:.4f} a pixel, {gap}")
+    if collapsed := diversity.warning(measured):
+        print(f"{out}: {collapsed}")
+
+
 def main(argv=None):
     args = parse_args(argv)
     runs.refuse_overlap(args.out, args.path)
     chosen, heldout = choose_files(args)
     images, labels, watched = read_images(args, chosen, heldout)
-    settings = {
-        **{name: getattr(args, name) for name in ("preset", *PRESETS[args.preset])},
-        "batch": args.batch or -(-len(images) // STEPS_PER_EPOCH),
-        "image_shape": list(images.shape[1:]),
-        "size": args.size,
-        "color": args.color,
-        "classes": list(chosen),
-        "seed": args.seed,
-        "deterministic": args.deterministic,
-    }
-    if args.persistent and settings["batch"] > max(MOST_CHAINS, len(images)):
-        raise BadInput(f"--batch {args.batch}: that many persistent chains; at most {MOST_CHAINS:,} are kept")
+    settings = settings_of(args, images, list(chosen))
     data = {"images": albums.fingerprint(images, labels), "heldout": albums.fingerprint(watched)}
     if runs.finished(args.out, settings, data):
         print(f"{args.out} is done already")
@@ -179,38 +198,18 @@ def main(argv=None):
 
     seed = backend.derive_seed(args.seed, "rbm")
     backend.set_seeds(seed)
-    model = rbm_training.build(
-        images,
-        args.hidden,
-        args.learning_rate,
-        args.momentum,
-        args.weight_decay,
-        args.k,
-        settings["batch"] if args.persistent else 0,
-        seed,
-    )
-    facts = {"kind": "rbm"}
-    with (
-        runs.writing(args.out, settings, data, facts=facts) as folder,
-        cli.progress(total=args.epochs, unit="epoch") as bar,
-    ):
-        history = rbm_training.train(
-            model, images, spread(watched, MOST_WATCHED), args.epochs, seed, settings["batch"], bar.update
-        )
+    model, facts = build(args, images, settings, seed), {"kind": "rbm"}
+    bar = cli.progress(total=args.epochs, unit="epoch")
+    with runs.writing(args.out, settings, data, facts=facts) as folder, bar:
+        some, batch = spread(watched, MOST_WATCHED), settings["batch"]
+        history = rbm_training.train(model, images, some, args.epochs, seed, batch, bar.update)
         model.save(folder / "rbm.keras", include_optimizer=False)
         history = pd.DataFrame(history)
         history.to_csv(folder / "monitors.csv", index=False)
         selection.save_list(folder / "split.json", subset=chosen, heldout=heldout)
         save_pictures(folder, model, history, watched if len(watched) else images, seed)
         facts |= measure(model, images, labels, list(chosen), seed)
-    last = history.iloc[-1]
-    print(
-        f"{args.out}: reconstruction error {last['reconstruction_error']:.4f} a pixel, "
-        f"free-energy gap {last['free_energy_gap']:.2f} nats, {len(images)} images"
-    )
-    collapsed = diversity.warning(facts["diversity"])
-    if collapsed:
-        print(f"{args.out}: {collapsed}")
+    show(args.out, history.iloc[-1], len(images), facts["diversity"])
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def add_source(parser):
 def add_run(parser):
     """Adds the flags that say where and whether the cells run."""
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--jobs", type=cli.positive, help="worker processes (default: one a core, on GPUs one)")
+    where.add_argument("--jobs", type=cli.positive, help="worker processes (default: one per core; on GPUs one)")
     where.add_argument(
         "--scheduler",
         type=address,

@@ -6,7 +6,7 @@ from grid import cost
 from grid.cells import Cell
 
 FIRST_SEED = 42
-PRESETS = {"b-rbm": "bad", "g-rbm": "good"}  # of train_rbm.py
+PRESETS = {"b-rbm": "bad", "g-rbm": "good", "p-rbm": "persistent"}  # of train_rbm.py
 DATA = PurePosixPath("data")
 SHORT = ("path", "real", "gen", "models", "limtr", "limte", "e", "b", "vae", "chain")  # flags with one dash
 

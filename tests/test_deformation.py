@@ -288,7 +288,7 @@ def test_an_image_of_one_level_changes_in_brightness_alone():
 
 def test_samples_have_the_moments_of_the_changes():
     changes = np.random.default_rng(1).normal(0, (0.5, 0.1, 0.02), (30, 3)).astype(np.float32)
-    rows = residuals.factor(changes)
+    rows = deformation.modes(changes)
     np.testing.assert_allclose(rows.T @ rows, changes.T @ changes / 30, atol=1e-6)
     deformer = deformation.Deformer([fields(4)], (8, 8, 1), (1.0, 1.0), rows)
     _, drawn = deformer.sample(np.zeros(4000, int), np.random.default_rng(0))

@@ -51,6 +51,17 @@ def test_one_column_of_table_1_is_three_cells():
     }
 
 
+def test_persistent_chains_and_short_ones_are_asked_for_by_name():
+    line = "--scenario 10 --models fc1 --generators b-rbm p-rbm --chain-length 20 --labels n --seeds 1 --parts tables"
+    cells = cells_of(*line.split(), "--rbm-epochs", "3", "4")
+    assert keys(cells, "rbm/") == ["rbm/bad-100-seed42", "rbm/persistent-100-seed42"]
+    assert [flag(cells[key], "--epochs") for key in keys(cells, "rbm/")] == [3, 3]
+    chain = cells["classifiers/fair-fc1-10-p-rbm-chain20-n-seed42"]
+    assert flag(chain, "-chain") == PurePosixPath("rbm/persistent-100-seed42")
+    assert all(cell.work > 0 for cell in cells.values())
+    assert not keys(cells_of("--seeds", "1"), "rbm/persistent")
+
+
 def test_the_papers_grid_shares_what_it_can():
     cells = cells_of("--protocol", "both", "--parts", "tables", "ladder")
     scenarios, seeds, models, chains = 3, 5, 3, 3 * 2 * 2

@@ -118,8 +118,10 @@ def test_held_out_images_stop_where_the_data_does(root, data, capsys):
 
 
 def test_presets_set_the_other_flags_and_given_flags_win():
-    bad, good = (train_rbm.parse_args(["--preset", preset]) for preset in ("bad", "good"))
-    for args in (bad, good):
+    presets = ("bad", "good", "persistent")
+    bad, good, persistent = (train_rbm.parse_args(["--preset", preset]) for preset in presets)
+    assert (persistent.persistent, persistent.epochs, bad.persistent) == (True, bad.epochs, False)
+    for args in (bad, good, persistent):
         assert {name: getattr(args, name) for name in train_rbm.PRESETS[args.preset]} == train_rbm.PRESETS[args.preset]
     assert train_rbm.parse_args([]).preset == "bad"
     assert good.epochs > bad.epochs

@@ -16,11 +16,11 @@ def modes(control):
     """Factorises the covariance of velocity fields about a mean of 0: a pair of images gives a field and its inverse.
 
     Args:
-        control: float32 `(num_pairs, rows, columns, 2)`, pixels.
+        control: float32 `(num_pairs, rows, columns, 2)`, pixels, or `(num_pairs, size)` of `residuals.fit`.
 
     Returns:
-        float32 `(num_modes, rows, columns, 2)`, largest first: the sum of independent N(0, 1) times these fields has
-        the covariance `control^T control / num_pairs`.
+        float32 `(num_modes, ...)`, largest first: the sum of independent N(0, 1) times these fields has the covariance
+        `control^T control / num_pairs`.
     """
     flat = control.reshape(len(control), -1).astype(np.float64)
     _, sizes, directions = np.linalg.svd(flat / np.sqrt(len(flat)), full_matrices=False)
@@ -61,7 +61,7 @@ class Deformer:
         models: arrays as of `fit`, one for all classes or one per class.
         image_shape: `(height, width, channels)`.
         scale: least and largest factor of a field, and of a change.
-        changes: what random changes are made of, as of `residuals.factor`, or None for none.
+        changes: what random changes are made of, `modes` of `residuals.fit`, or None for none.
     """
 
     def __init__(self, models, image_shape, scale=SCALE, changes=None):

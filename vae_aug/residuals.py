@@ -35,19 +35,6 @@ def fit(moved, fixed):
     return np.asarray(found, np.float32)
 
 
-def factor(changes):
-    """Factorises the second moments of changes, about 0 as a pair is seen in both orders.
-
-    Args:
-        changes: float32 `(num_pairs, size)`, as of `fit`.
-
-    Returns:
-        float32 `(num_rows, size)`: N(0, 1) numbers times it have these moments.
-    """
-    _, sizes, directions = np.linalg.svd(changes.astype(np.float64) / np.sqrt(len(changes)), full_matrices=False)
-    return (sizes[:, None] * directions).astype(np.float32)
-
-
 def apply(images, changes):
     """Changes thickness, contrast and brightness.
 

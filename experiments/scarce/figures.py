@@ -7,7 +7,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from common.plots import plain
-from experiments.scarce.grid import SHEET, STRIP, THIN
+from experiments.scarce.grid import GENERATORS, SHEET, STRIP, THIN
 from experiments.scarce.tables import NAMES
 from report.figures import MOST_CLASSES, class_names, finished, first_images, read_picture, save_all, tile
 from report.style import LINE_LOOKS, WIDTH, plain_ticks
@@ -120,7 +120,7 @@ def of_size(made, available):
 def sheets(root):
     """Fig. 4: chain states of every generator, by number of images."""
     made = first_seed(finished(root, "sheets"))
-    names = [name for name in ("b-rbm", "g-rbm", "vae") if any(cell["generator"] == name for cell in made)]
+    names = [name for name in GENERATORS if any(cell["generator"] == name for cell in made)]
     if not made:
         return
     rows = [[cell for cell in made if cell["generator"] == name] for name in names]

@@ -12,6 +12,7 @@ from grid.graph import DATA, FIRST_SEED, PRESETS, Graph
 MODELS = ("fc1", "fc2", "conv1")
 ALL_MODELS = (*MODELS, "thesis")
 GENERATORS = (*PRESETS, "vae")
+PUBLISHED = ("b-rbm", "g-rbm", "vae")
 PARTS = ("tables", "ladder", "figures")
 AVAILABLE = 10  # times the labelled images (section 3)
 LATENT = 20  # of the VAE; the paper names no number
@@ -54,8 +55,8 @@ class Grid(Graph):
         """The model that learns so many images, -1 for all there are; returns its key."""
         if generator == "vae":
             return self.add_vae(available, seed)
-        epochs = dict(zip(PRESETS, self.args.rbm_epochs or (None, None), strict=True))
-        return self.train_rbm(generator, available, seed, epochs[generator])
+        bad, good = self.args.rbm_epochs or (None, None)
+        return self.train_rbm(generator, available, seed, good if generator == "g-rbm" else bad)
 
     def add_vae(self, available, seed):
         num = self.everything if available < 0 else available

@@ -11,7 +11,7 @@ from report import results, tables
 from report.parts import Table
 
 NAMES = {"fc1": "FC1", "fc2": "FC2", "conv1": "CONV1", "thesis": "the thesis' CNN", "ladder": "ladder network"}
-NAMES |= {"b-rbm": "B-RBM", "g-rbm": "G-RBM", "vae": "VAE", "": "none (baseline)"}
+NAMES |= {"b-rbm": "B-RBM", "g-rbm": "G-RBM", "p-rbm": "P-RBM (persistent)", "vae": "VAE", "": "none (baseline)"}
 NUMBERS = {10: "1", 100: "2", 1000: "3"}  # labelled images by table
 CELL = ("model", "generator", "chain_length", "labels", "labelled")  # what a published number is of
 FOOTNOTES = {

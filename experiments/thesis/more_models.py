@@ -6,7 +6,7 @@ from report import tables
 from report.parts import Table
 
 NAMES = {"thesis": "the thesis' CNN", "fc1": "FC1", "fc2": "FC2", "conv1": "CONV1", "": ""}
-NAMES |= {"b-rbm": "bad RBM", "g-rbm": "good RBM"}
+NAMES |= {"b-rbm": "bad RBM", "g-rbm": "good RBM", "p-rbm": "persistent RBM"}
 
 
 def all_tables(frame):
