@@ -172,12 +172,15 @@ def prepare(args, root, found):
     if runs.finished(root / "data", settings, data):
         return
     total = sum(len(paths) for classes in found["usable"].values() for paths in classes.values())
-    with runs.writing(root / "data", settings, data) as folder, cli.progress(total=total, unit="image") as bar:
+    facts, bar = {}, cli.progress(total=total, unit="image")
+    with runs.writing(root / "data", settings, data, facts=facts) as folder, bar:
         for part, classes in found["usable"].items():
             for name, names in classes.items():
                 paths = [Path(args.path) / file for file in names]
                 stems_differ = len({path.stem for path in paths}) == len(paths)
                 (folder / part / name).mkdir(parents=True)
+                if levels := reading.white_level(paths):
+                    facts["levels"] = levels
                 for place, image in reading.Reader(paths, args.size, args.color):
                     stem = paths[place].stem if stems_differ else paths[place].name
                     codec.write_image(folder / part / name / f"{stem}.png", image)
@@ -189,28 +192,32 @@ def digest(content):
 
 
 def make_plan(args, root, make_cells, begun):
-    """The plan: that of an earlier run with the same budget and arms, of the flags, or what fits as measured here.
+    """The plan: that of an earlier run with the same flags, that of the flags, or what fits as measured here.
 
     Args:
         args: the flags.
         root: folder of the comparison.
         make_cells: maps a `Plan` to the cells of its splits.
         begun: `time.monotonic()` when the budget began.
+
+    Returns:
+        `Plan`, and what `plan.json` is to say of it.
     """
-    path, asked = root / "plan.json", {"budget": args.budget, "arms": args.arms}
-    known = runs.read_json(path) if path.exists() else None
-    if known and not (args.seeds or args.steps) and {name: known[name] for name in asked} == asked:
+    asked = {name: getattr(args, name) for name in ("budget", "arms", "seeds", "steps")}
+    known = runs.read_json(root / "plan.json") if (root / "plan.json").exists() else None
+    if known and {name: known.get(name) for name in asked} == asked:
         args.arms = known.get("kept", args.arms)
-        return grid.Plan(*known["plan"])
+        return grid.Plan(*known["plan"]), known
     if args.seeds and args.steps:
         plan, split_seconds = budget.given(args.steps, args.seeds), 0.0
     else:
         plan, split_seconds = fit_plan(args, root, make_cells, begun)
-    if (root / "grid.json").exists() and known and not args.steps and known["plan"][1:] != list(plan)[1:]:
-        print(f"{root}: goes on with the steps and epochs that it was begun with")
-        plan = grid.Plan(plan.seeds, *known["plan"][1:])
-    write_durably(path, asked | {"kept": args.arms, "plan": list(plan), "split_seconds": split_seconds})
-    return plan
+    if (root / "grid.json").exists() and not args.steps:
+        bound = runs.read_json(root / "grid.json")["settings"]["plan"]
+        if bound != list(plan[1:]):
+            print(f"{root}: goes on with the steps and epochs that it was begun with")
+            plan = grid.Plan(plan.seeds, *bound)
+    return plan, asked | {"kept": args.arms, "plan": list(plan), "split_seconds": split_seconds}
 
 
 def fit_plan(args, root, make_cells, begun):
@@ -246,17 +253,18 @@ def count_slots(args, root):
     return pool.slots
 
 
-def claim(args, root, found, plan):
+def claim(args, root, found, plan, counts):
     """Notes what the folder is bound to, or checks it, and what the report has to know."""
     settings = {"paper": own_data.STUDY.name} | {name: getattr(args, name) for name in SHARED}
     settings |= {"size": list(args.size), "color": args.color, "plan": list(plan[1:])}
     data = {"usable": digest(found["usable"])}
+    data |= {"pretrained": hashlib.sha256(Path(args.pretrained).read_bytes()).hexdigest()} if args.pretrained else {}
     if (root / "grid.json").exists():
         runs.finished(root, settings, data, "grid.json")
     else:
         name = Path(args.path).resolve().name
         write_durably(root / "grid.json", {"settings": settings, "data": data, "name": name})
-    told = {"overlap": grid.overlap(args, found["is_split"]), "arms": args.arms, "plan": plan._asdict()}
+    told = {"overlap": grid.overlap(counts, args, found["is_split"]), "arms": args.arms, "plan": plan._asdict()}
     write_durably(root / "comparison.json", told)
 
 
@@ -310,11 +318,12 @@ def main(argv=None):
         def cells_of(plan, seeds=None):
             return grid.Grid(args, counts, plan, found["is_split"], seeds).cells
 
-        plan = make_plan(args, root, cells_of, begun)
+        plan, noted = make_plan(args, root, cells_of, begun)
         if args.dry_run:
             preview.show(cells_of(plan), root)
             return
-        claim(args, root, found, plan)
+        claim(args, root, found, plan, counts)
+        write_durably(root / "plan.json", noted)
         with (root / "commands.txt").open("a", encoding="utf-8") as file:
             file.write(shlex.join(["python", "compare.py", *(sys.argv[1:] if argv is None else argv)]) + "\n")
         failed = run(args, root, cells_of, plan, begun)

@@ -32,7 +32,10 @@ def parse_args(argv=None):
     parser.add_argument("images", nargs="+", metavar="IMAGE|FOLDER", help="images, folders of them, class folders")
     parser.add_argument("--csv", metavar="FILE", help="write the probability of every class to FILE too")
     parser.add_argument(
-        "--levels", type=cli.positive, default=DEEP, metavar="MAX", help="level of 16-bit files that is white"
+        "--levels",
+        type=cli.positive,
+        metavar="MAX",
+        help=f"level of 16-bit files that is white (default: as in the training, or {DEEP} if that had none)",
     )
     parser.add_argument("--skip-unreadable", action="store_true", help="pass over files that are no readable images")
     parser.add_argument("--devices", type=backend.devices, default="auto", help="see train_cnn.py")
@@ -40,7 +43,9 @@ def parse_args(argv=None):
 
 
 def read_model(root):
-    """What a run folder says of its classifier, without Keras: class names, whether images are binarised.
+    """What a run folder says of its classifier, without Keras: class names, whether images are binarised, white.
+
+    The last is the level of 16-bit files that was white in the training, or None.
 
     Raises:
         BadInput: it is no such folder.
@@ -54,7 +59,7 @@ def read_model(root):
         class_names, binarise = list(map(str, result["classes"])), bool(config["settings"].get("binarise"))
     except (KeyError, TypeError, AttributeError):
         raise BadInput(f"{root / 'result.json'}: does not say which classes the model knows") from None
-    return class_names, binarise
+    return class_names, binarise, result.get("levels")
 
 
 def list_files(given):
@@ -126,7 +131,8 @@ def write_csv(path, class_names, paths, probabilities):
 
 def main(argv=None):
     args = parse_args(argv)
-    class_names, binarise = read_model(args.model)
+    class_names, binarise, levels = read_model(args.model)
+    args.levels = args.levels or levels or DEEP
     paths = list_files(args.images)
     if args.csv and (Path(args.csv).is_dir() or not Path(args.csv).resolve().parent.is_dir()):
         raise BadInput(f"--csv {args.csv}: not a file that can be written")

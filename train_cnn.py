@@ -32,7 +32,7 @@ from arms import generated
 from arms.arm import Reading, Training
 from cnn import hand_made, injection, losses, metrics, models, presets, protocols
 from common import archives, backend, cli, plots, runs
-from images import albums, codec, folders, selection
+from images import albums, codec, folders, reading, selection
 
 
 def parse_args(argv=None):
@@ -342,8 +342,9 @@ def main(argv=None):
     joined = arms.read(args, Reading(source, train.shape[1:], schedule, files.generated, *known))
     settings = train_cnn_flags.settings_of(args, schedule, joined)
     data = {name: part.fingerprint() for name, part in parts.items()}
-    if args.weights not in (None, "imagenet"):
-        data["weights"] = albums.fingerprint(np.fromfile(args.weights, np.uint8))
+    files_of_weights = {"weights": args.weights if args.weights != "imagenet" else None, "pretrained": args.pretrained}
+    for name, path in files_of_weights.items():
+        data |= {name: albums.fingerprint(np.fromfile(path, np.uint8))} if path else {}
     for arm in joined:
         data |= arm.data
     if runs.finished(out, settings, data, prose=("schedule.remark",)):
@@ -378,6 +379,8 @@ def main(argv=None):
             "classes": class_names,
             "confusion": facts["confusion"],
         }
+        levels = reading.white_level([path for paths in files.train.values() for path in paths])
+        result |= {"levels": levels} if levels else {}
         result |= {"networks": args.networks} if args.networks > 1 else {}
         result |= {"views": average_views(args, network, parts)} if args.views else {}
         network.save(folder / "model.keras")

@@ -163,6 +163,9 @@ def check(parser, args):
         parser.error("--no-test: the published protocol picks its weights on the test images")
     if args.model in models.FITTED and (args.aug or arms.asked(args) or args.protocol != "fair"):
         parser.error(f"--model {args.model}: is fitted to the real images in one go, under --protocol fair")
+    for flag, usual in (("loss", "ce"), ("noise", None), ("steps", None), ("epochs", None)):
+        if args.model in models.FITTED and getattr(args, flag) != usual:
+            parser.error(f"--{flag}: --model {args.model} is fitted in one go, without steps, noise or a loss")
     if args.pretrained and args.model != "imagenet":
         parser.error("--pretrained: goes with --model imagenet")
     if args.pretrained and not Path(args.pretrained).is_file():

@@ -74,13 +74,20 @@ def list_paths(root, follow_links=False):
 
 def survey(root, follow_links=False):
     """As `list_paths`, but says nothing: returns the listing, and a Counter of what was passed over, by kind."""
+    files, passed = _survey(root, follow_links)
+    if not files:
+        raise ValueError(f"{root}: no class folders with images in it (expected {root}/<class>/*.png){_hint(root)}")
+    return files, passed
+
+
+def _survey(root, follow_links=False):
     root = Path(root)
     if not root.is_dir():
         if root.exists():
             raise ValueError(f"{root}: a file, not a folder")
         raise ValueError(f"{root}: no such folder{_hint(root)}")
     files, passed, empty = {}, Counter(), []
-    for name in sorted(_subfolders(root), key=natural_key):
+    for name in sorted(_subfolders(root), key=lambda name: natural_key(one_form(name))):  # on every system the same
         paths = _list_folder(root / name, root, follow_links, passed)
         if not paths:
             empty.append(name)
@@ -88,8 +95,6 @@ def survey(root, follow_links=False):
             raise ValueError(f"{root / name}: two folders of this class, their names in two Unicode forms")
         else:
             files[one_form(name)] = paths
-    if not files:
-        raise ValueError(f"{root}: no class folders with images in it (expected {root}/<class>/*.png){_hint(root)}")
     for folder in sorted(NO_CLASSES & set(os.listdir(root))):
         passed[f"folder {folder}"] = 1
     if empty:
@@ -98,18 +103,18 @@ def survey(root, follow_links=False):
 
 
 def list_unlabelled(root):
-    """Lists images whose labels are not asked for: class folders, or a folder of images.
+    """Lists images whose labels are not asked for: those in class folders, and those beside such folders.
 
     Returns:
-        As `list_images`; images that lie in `root` itself are one class, by the name of `root`.
+        As `list_images`; images that lie in `root` itself are one class more, by the name of `root`.
     """
-    root = Path(root)
-    if not root.is_dir() or _subfolders(root):
-        return list_images(root)
-    passed = Counter()
-    paths = _list_folder(root, root, False, passed)
+    files, passed = _survey(root)
+    beside, name = Counter(), Path(root).resolve().name
+    if loose := _list_folder(Path(root), Path(root), False, beside):
+        files[name] = [*files.get(name, []), *loose]
+    passed.update({kind: count for kind, count in beside.items() if "folder" not in kind})  # said already
     _say_passed(root, passed)
-    return {root.resolve().name: [Path(path) for path in paths]}
+    return {name: [Path(path) for path in paths] for name, paths in files.items()}
 
 
 def check_same_classes(train, test, train_root, test_root):

@@ -87,6 +87,12 @@ class Reader:
         self.skipped = len(damaged)
 
 
+def white_level(paths):
+    """Finds the level of 16-bit files that is white in the data set of these files; None if none has 16 bits."""
+    deep = next((path for path in paths if is_deep(path)), None)
+    return None if deep is None else _levels_in_use(_class_folders(deep))
+
+
 def _root(path):
     return Path(path).parent.parent
 

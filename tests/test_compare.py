@@ -9,6 +9,7 @@ import time
 from concurrent.futures import Future
 
 import browser
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,8 +87,16 @@ def test_of_a_given_split_the_test_part_stays_and_seeds_draw():
     made = cells("--draw", 0.5, is_split=True)
     assert value(made["splits/seed42"], "--draw") == 0.5
     assert "--test-fraction" not in made["splits/seed42"].flags
-    assert grid.overlap(parse("--draw", 0.5), True) == 1.0
-    assert grid.overlap(parse("--test-fraction", 0.25), False) == pytest.approx(1 / 3)
+    assert grid.overlap(COUNTS, parse("--draw", 0.5), True) == 1.0
+    assert grid.overlap(COUNTS, parse("--test-fraction", 0.25), False) == pytest.approx(1 / 3)
+    assert grid.overlap({"a": 5, "b": 5}, parse("--test-fraction", 0.25), False) == 4 / 6  # 2 of 5 are for the test
+    assert grid.overlap({"a": 2}, parse(), False) == 1.0
+
+
+def test_what_is_kept_counts_the_images_that_it_learns_from():
+    made = grid.Grid(parse(), COUNTS, PLAN, True, [])
+    made.add_kept("vae", "all", {"cat": 30, "dog": 30, "eel": 30})
+    assert value(made.cells["classifiers/vae-all"], "--page-size") == 90
 
 
 def test_generators_learn_from_the_split_and_their_images_are_assessed_once():
@@ -123,8 +132,9 @@ def plan_of(root, rates, *flags):
         kinds = [cell.facts["kind"] for cell in make_cells(PLAN).values()]
         patch.setattr(budget, "measure", lambda *_: dict.fromkeys(kinds, rates))
         before = dict(vars(args))
-        plan = compare.make_plan(args, root, make_cells, time.monotonic())
+        plan, noted = compare.make_plan(args, root, make_cells, time.monotonic())
     assert vars(args) == before  # what was typed stays what it was
+    runs.write_json(root / "plan.json", noted)  # as compare.py does once the folder is known to take it
     return plan
 
 
@@ -137,6 +147,7 @@ def test_a_plan_fits_the_budget_and_is_remembered(tmp_path, capsys):
     assert plan_of(tmp_path, (10, 0.01), "--budget", "6m").steps == pytest.approx(550, abs=2)
     assert plan_of(tmp_path, (10, 0.01), "--budget", "15m", "--seeds", 3)[:2] == (3, 3000)
     assert plan_of(tmp_path, (10, 0.01), "--steps", 100, "--seeds", 7)[:2] == (7, 100)
+    assert plan_of(tmp_path, (10, 0.01), "--budget", "15m")[:2] == (5, 3000)  # not the one that was typed before
 
 
 def test_arms_that_a_budget_does_not_hold_are_left_out_unless_they_were_asked_for(tmp_path, capsys):
@@ -152,7 +163,9 @@ def test_arms_that_a_budget_does_not_hold_are_left_out_unless_they_were_asked_fo
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(budget, "measure", measure)
             patch.setattr(compare, "count_slots", lambda *_: 1)
-            compare.make_plan(args, root, make_cells, time.monotonic())
+            noted = compare.make_plan(args, root, make_cells, time.monotonic())[1]
+        root.mkdir(exist_ok=True)
+        runs.write_json(root / "plan.json", noted)
         return args.arms
 
     # Of all arms a split has 30 cells of 10 s, three assessments among them; of the fewest 11.
@@ -168,10 +181,29 @@ def test_arms_that_a_budget_does_not_hold_are_left_out_unless_they_were_asked_fo
 
 def test_a_comparison_that_was_begun_keeps_its_steps(tmp_path):
     first = plan_of(tmp_path, (10, 0.01), "--budget", "10m")
-    (tmp_path / "grid.json").touch()
+    runs.write_json(tmp_path / "grid.json", {"settings": {"plan": list(first[1:])}})
     later = plan_of(tmp_path, (10, 0.01), "--budget", "20m")
     assert later[1:] == first[1:]
     assert later.seeds > first.seeds or later.seeds == 5
+    runs.write_json(tmp_path / "plan.json", {"plan": [1, 2, 2, 2, 2]})  # of whatever was asked for in between
+    assert plan_of(tmp_path, (10, 0.01), "--budget", "10m")[1:] == first[1:]
+
+
+def test_a_dry_run_leaves_no_plan(data, tmp_path):
+    run = run_here("compare.py", "-path", data, *TINY, "--dry-run", "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert not (tmp_path / "out/plan.json").exists()
+
+
+def test_the_white_of_files_of_16_bits_is_noted(tmp_path):
+    for k in range(4):
+        (tmp_path / f"photographs/{k % 2}").mkdir(parents=True, exist_ok=True)
+        image = np.full((8, 8), 4095 if k else 9, np.uint16)
+        assert cv2.imwrite(str(tmp_path / f"photographs/{k % 2}/{k}.png"), image)
+    args = compare.parse_args(["-path", str(tmp_path / "photographs"), "--size", "8", "8", "--color", "grey"])
+    compare.prepare(args, tmp_path, {"usable": {"": {"0": ["0/0.png", "0/2.png"], "1": ["1/1.png", "1/3.png"]}}})
+    assert runs.read_json(tmp_path / "data/config.json")["facts"] == {"levels": 4095}
+    assert albums.read_images([tmp_path / "data/1/3.png"]).min() == 255
 
 
 def frame_of(scores, arms=("plain", "classic", "vae")):
@@ -191,6 +223,7 @@ def test_the_best_of_each_kind_are_compared_by_their_means():
     assert found.mean == pytest.approx((-10 - 32 - 21) / 3)
     assert answer.recommended(wide, 0.25) == "classic"
     assert answer.best(wide, "control") is None
+    assert answer.recommended(wide[["vae"]], 0.25) is None  # beside nothing, nothing can be said of it
 
 
 def test_what_helps_is_recommended():

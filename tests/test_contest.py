@@ -102,6 +102,9 @@ def test_a_generator_of_one_size_and_seed_serves_all_arms_and_classifiers():
     every = cells["deform/deformation-all-5-seed42"].flags
     assert {"--affine", "--appearance"} <= set(every)
     assert not {"--affine", "--appearance"} & set(cells["deform/deformation-5-seed42"].flags)
+    chains = cells["gen/rbm-5-seed42"]
+    assert (flag(chains, "--labelled"), flag(chains, "--seed")) == (5, 42)  # the images of the classifier, no others
+    assert flag(cells["rbm/bad-50-seed42"], "--images") == 5
     deformed = cells["models/vae-of-deformed-5-seed43"]
     assert (flag(deformed, "-path"), flag(deformed, "--images")) == (PurePosixPath("gen/deformed-5-seed43"), DEFORMED)
     assert "data" not in deformed.needs
@@ -197,6 +200,8 @@ def test_the_first_sentence_says_whether_a_generator_wins():
     assert said(stroke=best, vae=[0.5] * 4).startswith(f"{words}no generator wins: the best is vae over stroke, -40.75")
     assert said(stroke=best, vae=[0.95, 0.86, 0.95, 0.86]).startswith(f"{words}it is open whether a generator wins")
     assert said(stroke=[0.9], vae=[0.95]).startswith(f"{words}it is open")  # one seed decides nothing
+    three = said(stroke=best, vae_stroke=best, vae_stroke_3=[x + 0.05 for x in best])
+    assert three.startswith(f"{words}it is open whether a generator wins: the best is vae+stroke over stroke, +0.00")
     assert said(stroke=best, mixup=best) == f"{words}no arm with a generator was run beside stroke."
 
 

@@ -3,6 +3,7 @@
 import os
 import struct
 import tracemalloc
+import unicodedata
 import zlib
 
 import cv2
@@ -674,3 +675,26 @@ def test_binary_images_are_1_above_half_and_grey_levels_are_said(caplog):
         assert albums.binarise(np.array([[0, 255]], np.uint8), "data/train").tolist() == [[0, 1]]
         assert albums.binarise(np.empty((0, 2), np.uint8), "data/train").shape == (0, 2)
         assert not caplog.text
+
+
+def test_classes_have_one_order_however_a_system_writes_their_names(tmp_path):
+    for part, form in (("train", "NFD"), ("test", "NFC")):
+        for name in ("éclair", "fox"):
+            codec.write_images(
+                tmp_path / part / unicodedata.normalize(form, name), ["1"], np.zeros((1, 4, 4, 1), np.uint8)
+            )
+    train, test = (list(folders.list_images(tmp_path / part)) for part in ("train", "test"))
+    assert train == test == ["fox", "éclair"]
+
+
+def test_images_beside_folders_are_listed_too(tmp_path):
+    image = np.zeros((1, 4, 4, 1), np.uint8)
+    codec.write_images(tmp_path / "photos", ["a", "b"], np.repeat(image, 2, axis=0))
+    codec.write_images(tmp_path / "photos" / "old", ["c"], image)
+    (tmp_path / "photos" / "nothing").mkdir()
+    found = {
+        name: [path.name for path in paths] for name, paths in folders.list_unlabelled(tmp_path / "photos").items()
+    }
+    assert found == {"old": ["c.png"], "photos": ["a.png", "b.png"]}
+    assert list(folders.list_unlabelled(tmp_path / "photos" / "old")) == ["old"]
+    assert folders.list_unlabelled(tmp_path / "photos" / "nothing") == {}

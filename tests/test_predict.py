@@ -11,7 +11,7 @@ import pytest
 from conftest import run_here, write_digits
 from PIL import Image
 
-from cnn import fitted
+from cnn import fitted, models
 from images import albums
 
 
@@ -122,6 +122,44 @@ def test_fitted_classifiers_take_no_steps_and_nothing_joins_them(data, run):
     for flags in (["--aug"], ["--mixup", 0.2], ["--protocol", "validated"]):
         found = run_here("train_cnn.py", "-path", data, "--model", "neighbours", *flags)
         assert (found.returncode, "is fitted to the real images in one go" in found.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("flags", [["--loss", "cosine"], ["--noise", 0.1], ["--steps", 5], ["-e", 2]])
+def test_flags_that_mean_nothing_to_a_fitted_classifier_are_refused(data, flags):
+    found = run_here("train_cnn.py", "-path", data, "--model", "neighbours", *flags)
+    assert (found.returncode, "is fitted in one go, without steps, noise or a loss" in found.stderr) == (2, True)
+
+
+def test_another_file_of_weights_is_another_run(data, monkeypatch, tmp_path):
+    def fit(name, images, labels, num_classes, pretrained):
+        return keras.Sequential([keras.Input(images.shape[1:]), keras.layers.Flatten(), keras.layers.Dense(3)])
+
+    monkeypatch.setattr(models, "fit", fit)
+    flags = ["-path", data, "--model", "imagenet", "--pretrained", tmp_path / "weights.h5", "--out", tmp_path / "run"]
+    (tmp_path / "weights.h5").write_bytes(b"one")
+    assert [run_here("train_cnn.py", *flags).returncode for _ in range(2)] == [0, 0]
+    (tmp_path / "weights.h5").write_bytes(b"two")
+    found = run_here("train_cnn.py", *flags)
+    assert (found.returncode, "made with data pretrained=" in found.stderr) == (2, True), found.stderr
+
+
+def test_files_of_16_bits_are_as_bright_as_in_training(data, tmp_path, caplog):
+    for path in sorted((data / "train").glob("*/*.png")) + sorted((data / "test").glob("*/*.png")):
+        copy = tmp_path / "data" / path.relative_to(data)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(copy), cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.uint16) * 16)
+    flags = ["-path", tmp_path / "data", "--model", "neighbours", "-limtr", -1, "-limte", -1, "--out", tmp_path / "run"]
+    assert run_here("train_cnn.py", *flags).returncode == 0
+    assert json.loads((tmp_path / "run/result.json").read_text())["levels"] == 4095
+    one = sorted((tmp_path / "data/test/1").iterdir())[0]  # alone, it does not tell what is white
+    (tmp_path / "alone").mkdir()
+    shutil.copy(one, tmp_path / "alone/one.png")
+    said = [predict(tmp_path / "run", path).stdout.split(": ")[1] for path in (one, tmp_path / "alone/one.png")]
+    eight = predict(tmp_path / "run", data / one.relative_to(tmp_path / "data")).stdout.split(": ")[1]
+    assert said == [eight] * 2
+    assert "dark" not in caplog.text
+    predict(tmp_path / "run", one, "--levels", 65535)
+    assert "all images are dark: the brightest level is 15 of 255" in caplog.text
 
 
 def test_without_a_test_part_there_are_no_scores(data, tmp_path):

@@ -30,8 +30,9 @@ QUICK = {
 }
 AXES = {"entry": "", "source": "", "augmentation": "", "per_class": None}
 PROTOCOLS = {
-    "fair": "Every arm takes the same number of optimiser steps and keeps its last weights; nothing is picked on the "
-    "test set, which is looked at once, at the end.",
+    "fair": "Every network takes the same number of optimiser steps and keeps its last weights; nothing is picked on "
+    "the test set, which is looked at once, at the end. Averages of several networks (+3) stand in the table, and are "
+    "not compared with a single one.",
 }
 
 

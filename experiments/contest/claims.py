@@ -26,7 +26,8 @@ def sentence(wide, board, best):
     """
     model, size = board
     where = f"With {size} images per class and {model}"
-    learned = [arm for arm in wide if parse(arm).is_learned and len(gains(wide, arm, best))]
+    single = [arm for arm in wide if parse(arm).networks == 1]  # several beat one network, whatever the generator
+    learned = [arm for arm in single if parse(arm).is_learned and len(gains(wide, arm, best))]
     if not learned:
         return f"{where} no arm with a generator was run beside {best}."
     first = max(learned, key=lambda arm: gains(wide, arm, best).mean())

@@ -12,7 +12,7 @@ from grid.graph import Graph, given
 MODELS = ("thesis", "conv1", "fc1", "fc2", "vgg", "wrn-16-2", "wrn-10-2")
 DEFORMATIONS = {"deformation": {}, "deformation-all": {"affine": True, "appearance": True}}  # further flags of each
 DEFORMED = 100  # deformed images per class that a VAE learns from
-CHAINS = {"labelled": -1, "thin": 1, "chain_length": 500, "expectation": True}  # of the RBM, from the training images
+CHAINS = {"thin": 1, "chain_length": 500, "expectation": True}  # of the RBM, from the images that it learned from
 
 
 class Grid(Graph):
@@ -90,7 +90,7 @@ class Grid(Graph):
         model = self.train_rbm("b-rbm", size * self.num_classes, seed)
         facts = self.facts("rbm", size, seed)
         key = f"gen/rbm-{size}-seed{seed}"
-        return self.generate(key, [model], facts, sampler="chain", **CHAINS, count=self.args.count)
+        return self.generate(key, [model], facts, sampler="chain", labelled=size, **CHAINS, count=self.args.count)
 
     def add_cdc(self, model, size, seed):
         """The images of one conditional model (Eduardo and Kazi 2018)."""

@@ -74,7 +74,7 @@ def lines(root, frame):
 def recommended(wide, overlap):
     """The arm to use: the best without generated images, unless a generator's help."""
     generated, without = best(wide, "with"), best(wide, "without")
-    found = gain(wide, generated, without, overlap) if generated else None
+    found = gain(wide, generated, without, overlap) if generated and without else None
     return generated if found and verdict.judge(found) == verdict.HELPS else without
 
 

@@ -105,9 +105,9 @@ class Grid(Graph):
                 for name in dict.fromkeys(ARMS[arm].images for arm in args.arms if ARMS[arm].group == "with"):
                     self.add_assessment(name, seed)
 
-    def add_kept(self, name, data):
-        """The classifier of an arm on all images of the folder `data`, without a test; returns its key."""
-        self.data, self.place, self.counts = data, "all", self.classes
+    def add_kept(self, name, data, counts):
+        """The classifier of an arm on all images of the folder `data`, `counts` per class, without a test: its key."""
+        self.data, self.place, self.counts = data, "all", counts
         return self.add_classifier(name, FIRST_SEED, {"no_test": True})
 
     def add_classifier(self, name, seed, images=None):
@@ -189,7 +189,7 @@ def num_train(count, args, is_split):
     return count - min(max(math.ceil(args.test_fraction * count), 1), count - 1)
 
 
-def overlap(args, is_split):
-    """Images left out of a split's training part over those in it: how much the splits have in common."""
-    share = args.draw if is_split else 1 - args.test_fraction
-    return (1 - share) / share
+def overlap(classes, args, is_split):
+    """Images left out of a split's training part over those in it, of `classes` with so many images each."""
+    trained = sum(num_train(count, args, is_split) for count in classes.values())
+    return (sum(classes.values()) - trained) / trained

@@ -27,7 +27,9 @@ def keep(args, root, cells):
     if name is None:
         print("Nothing is kept: no arm is finished that could be recommended")
         return
-    key = cells.add_kept(name, join(root, cells.is_split))
+    joined = join(root, cells.is_split)
+    counts = {path.name: len(list(path.glob("*.png"))) for path in (root / joined).iterdir() if path.is_dir()}
+    key = cells.add_kept(name, joined, counts)
     failed = schedule.run(cells.cells, root, study.make_pool(args, root))
     if failed:
         raise ValueError(f"{args.keep}: nothing is kept, {key}: {failed.get(key, 'failed')}")
@@ -38,6 +40,10 @@ def keep(args, root, cells):
         with runs.writing(args.keep, settings, data) as folder:
             for file in FILES:
                 shutil.copy(root / key / file, folder / file)
+            levels = runs.read_json(root / "data" / "config.json").get("facts", {}).get("levels")
+            if levels:  # of the images as they came; the training read them at 8 bits
+                result = runs.read_json(folder / "result.json")
+                runs.write_json(folder / "result.json", result | {"levels": levels})
             if made:
                 shutil.copytree(made, folder / "generated")
             (folder / "README.md").write_text(readme(args, root, frame, name), encoding="utf-8", errors="replace")
