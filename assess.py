@@ -127,18 +127,18 @@ def make_extractors(args, image_shape, on_images):
             cut = features.penultimate(model)
         except ValueError as error:
             raise BadInput(f"{path}: {error}") from None
-        found["classifier"] = (
-            lambda images: predict(cut, images),
-            f"layer before the last of {path.resolve().parent.name}",
-        )
+        how = f"layer before the last of {path.resolve().parent.name}"
+        binarise = runs.read_json(path.parent / "config.json")["settings"].get("binarise", False)
+        found["classifier"] = lambda images: predict(cut, images, binarise), how + ", of binarised images" * binarise
     return found
 
 
-def predict(model, images):
-    """What a model gives of uint8 images, read as an album, float32."""
+def predict(model, images, binarise=False):
+    """What a model gives of uint8 images, read as an album, float32; `binarise` as its own training images were."""
     from cnn import evaluation
 
-    return evaluation.probabilities(model, albums.ArrayAlbum(images))
+    album = albums.ArrayAlbum(images)
+    return evaluation.probabilities(model, albums.binary(album, "--classifier") if binarise else album)
 
 
 def measure_distances(args, parts):

@@ -173,6 +173,10 @@ def prepare(args, root, found):
         return
     total = sum(len(paths) for classes in found["usable"].values() for paths in classes.values())
     facts, bar = {}, cli.progress(total=total, unit="image")
+    everything = (
+        Path(args.path) / file for part in found["usable"].values() for names in part.values() for file in names
+    )
+    binary = reading.is_black_and_white(list(everything))  # of all classes alike
     with runs.writing(root / "data", settings, data, facts=facts) as folder, bar:
         for part, classes in found["usable"].items():
             for name, names in classes.items():
@@ -181,7 +185,7 @@ def prepare(args, root, found):
                 (folder / part / name).mkdir(parents=True)
                 if levels := reading.white_level(paths):
                     facts["levels"] = levels
-                for place, image in reading.Reader(paths, args.size, args.color):
+                for place, image in reading.Reader(paths, args.size, args.color, binary=binary):
                     stem = paths[place].stem if stems_differ else paths[place].name
                     codec.write_image(folder / part / name / f"{stem}.png", image)
                     bar.update()

@@ -28,6 +28,7 @@ from common.errors import BadInput, some
 from images import albums, codec, diversity, folders, selection
 
 COPIES = saved.KINDS["copies"].samplers
+RANGE = 1.5  # of the uniform sampler, as released
 UNTRAINED = saved.KINDS["untrained"].samplers
 RESERVED = ("config.json", "contact_sheet.png", "strips.png")  # files in <out>, which no class can be called
 
@@ -60,7 +61,7 @@ def parse_args(argv=None):
         "image (Eduardo and Kazi 2018); smote: between an image and a near one of its class (Chawla et al. 2002); "
         "noise: pixels of pure noise, a control (default: for VAEs uniform, for a cGLO slerp)",
     )
-    parser.add_argument("--range", type=cli.positive_float, default=1.5, help="half the width of the uniform sampler")
+    parser.add_argument("--range", type=cli.positive_float, default=RANGE, help="half the width of the uniform sampler")
     parser.add_argument("-path", "--path", help="class folders that chains start from or copies are of, or with train/")
     add_copy_arguments(parser.add_argument_group("--sampler rotate, blur, rotate-blur, copy, smote, noise"))
     add_chain_arguments(parser.add_argument_group("--sampler chain"))
@@ -111,7 +112,7 @@ def check(parser, args):
         parser.error(f"--sampler {args.sampler}: needs -path, {words}")
     if copies and args.models != parser.get_default("models"):
         parser.error(f"-models: --sampler {args.sampler} copies images and takes no model")
-    if args.range != parser.get_default("range") and args.sampler not in (None, "uniform"):
+    if args.range != RANGE and args.sampler not in (None, "uniform"):
         parser.error("--range: goes with --sampler uniform")
     if args.sampler in COPIES and args.count:
         parser.error(f"--count: --sampler {args.sampler} writes one copy of each image; say with --images of how many")
@@ -172,6 +173,8 @@ def plan(args):
     sampler = args.sampler or next(iter(samplers), None)
     if sampler is not None and sampler not in samplers:
         raise BadInput(f"--sampler {sampler}: {args.models[0]} takes {some(samplers) or 'no --sampler'}")
+    if sampler != "uniform" and args.range != RANGE:
+        raise BadInput(f"--range {args.range:g}: goes with --sampler uniform, {args.models[0]} has no such")
     counts = count_classes(args.count, generator.class_names)
     names = [folder.name for folder in generator.folders]
     described = [{key: made[key] for key in generator.kind.shared} for made in generator.settings]

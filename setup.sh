@@ -30,8 +30,9 @@ except BlockingIOError:
 }
 
 set_up() {
-    local requirements=$1 stamp python
-    stamp=".venv/installed-$(cat requirements*.txt | cksum | cut -d' ' -f1)-$requirements"
+    local requirements=$1 sum stamp python other
+    sum=$(cat requirements*.txt | cksum | cut -d' ' -f1)
+    stamp=".venv/installed-$sum-$requirements"
     [ -e "$stamp" ] && return
     lock_set_up || return 2
     if [ ! -e "$stamp" ]; then # by the run that had the lock
@@ -41,6 +42,9 @@ set_up() {
             rm -rf .venv
             "$python" -m venv .venv || return 2
         fi
+        for other in .venv/installed-*; do # of other requirements, which no longer hold
+            case $other in .venv/installed-"$sum"-*) ;; *) rm -f "$other" ;; esac
+        done
         echo "Installing $requirements"
         .venv/bin/python -m pip install --disable-pip-version-check -r "$requirements" || return 2
         touch "$stamp"

@@ -35,6 +35,7 @@ PRESETS = {
 SHEET, PATH = 10, 7  # images of a class on reconstructions.png; images of a row of interpolations.png
 LEAST_SIDE = 16  # pixels that VGG-16 halves four times
 MOST_BATCH = 128  # images per step, unless --batch says so
+NOISE_STD = 0.15
 MOST_BYTES = 2**31  # of what the loss keeps of the images
 
 
@@ -55,6 +56,7 @@ def parse_args(argv=None):
     backend.add_arguments(parser)
     args = parser.parse_args(argv)
     check(parser, args)
+    args.noise_std = args.noise_std or NOISE_STD
     for name, value in PRESETS[args.preset].items():
         if getattr(args, name) is None:
             setattr(args, name, value)
@@ -80,7 +82,7 @@ def add_model_arguments(group):
     group.add_argument("--loss", choices=("laplacian", "l1", "vgg"), default="laplacian", help="vgg: outside data")
     group.add_argument("--vgg-weights", metavar="FILE", help="Keras' VGG-16 without top (default: it is downloaded)")
     group.add_argument("--noise", choices=("concat", "add", "none"), default="concat", help="beside or on the code")
-    group.add_argument("--noise-std", type=cli.positive_float, default=0.15, help="its standard deviation")
+    group.add_argument("--noise-std", type=cli.positive_float, help=f"its standard deviation (default: {NOISE_STD})")
     group.add_argument("--label-loss", choices=("image", "latent", "none"), default="image", help="of which input")
     group.add_argument("--init", choices=("sphere", "hypercube", "features"), default="sphere", help="of the codes")
     group.add_argument("--renormalise", **yes_no, help="the generator scales codes to unit norm")
@@ -94,6 +96,7 @@ def check(parser, args):
         ("--vgg-weights", args.vgg_weights, uses_vgg, "--loss vgg or --init features"),
         ("--vgg-levels", args.vgg_levels, args.loss == "vgg", "--loss vgg"),
         ("--project-noise", args.project_noise is not None, args.noise == "concat", "--noise concat"),
+        ("--noise-std", args.noise_std, args.noise != "none", "--noise concat or add"),
         ("--gamma", args.gamma, args.label_loss != "none", "--label-loss image or latent"),
     ):
         if given and not needed:
@@ -162,8 +165,7 @@ def build(args, images, labels, num_classes, seed):
     loss = perceptual.Loss(levels[args.loss](), images, MOST_BYTES)
     features = None
     if args.init == "features":
-        last = perceptual.Loss(perceptual.vgg_features(vgg, "5"), images, MOST_BYTES).targets[-1]
-        features = last.mean(axis=(1, 2), dtype=np.float64)
+        features = perceptual.means_of_last(perceptual.vgg_features(vgg, "5"), images)
     codes = cglo.first_codes(args.init, labels, args.latent, np.random.default_rng(seed), features)
     names = ("gamma", "noise", "noise_std", "label_loss", "reset_moments")
     options = {name: getattr(args, name) for name in names} | {"seed": seed, "projected": args.project_noise}

@@ -42,9 +42,9 @@ class Look(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
-            found = probabilities(self.model, self.images)
-            of_label = np.clip(found[self.labels > 0], keras.backend.epsilon(), 1)
-            logs["val_loss"] = float(-np.log(of_label).mean())
+            found = probabilities(self.model, self.images)  # logits, where the loss takes such
+            loss = keras.losses.get(self.model.loss)(self.labels, found)
+            logs["val_loss"] = float(np.mean(keras.ops.convert_to_numpy(loss)))
             logs["val_accuracy"] = float((found.argmax(1) == self.labels.argmax(1)).mean())
 
 

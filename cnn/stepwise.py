@@ -25,8 +25,8 @@ def fit(
         steps_per_epoch, epochs, initial_epoch: how long to train, and the epoch to start from.
         callbacks: Keras callbacks.
         verbose: Keras' progress, 0, 1 or 2.
-        validation_data, validation_batch_size, validation_freq: images and labels to evaluate after every so many
-            epochs, or None.
+        validation_data, validation_batch_size, validation_freq: images and labels, or a `keras.utils.PyDataset` of
+            batches, to evaluate after every so many epochs; or None.
 
     Returns:
         Keras' `History`; its losses and metrics are means over the images of an epoch.
@@ -40,8 +40,10 @@ def fit(
         callbacks.on_epoch_begin(epoch)
         logs = _run_epoch(model, batches, steps_per_epoch, callbacks)
         if validation_data and (epoch + 1) % validation_freq == 0:
-            options = {"batch_size": validation_batch_size, "verbose": 0, "callbacks": callbacks}
-            found = model.evaluate(*validation_data, **options, return_dict=True)
+            data, options = (validation_data,), {"verbose": 0, "callbacks": callbacks}
+            if isinstance(validation_data, tuple):
+                data, options = validation_data, options | {"batch_size": validation_batch_size}
+            found = model.evaluate(*data, **options, return_dict=True)
             logs |= {f"val_{name}": value for name, value in found.items()}
         callbacks.on_epoch_end(epoch, logs)
         if model.stop_training:

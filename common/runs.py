@@ -128,11 +128,15 @@ def adding(folder, settings, data, marker="config.json"):
             for name in (*entries, marker):
                 (partial / name).rename(folder / name)
                 placed.append(folder / name)
-            (partial / LOCK).unlink()
-            partial.rmdir()
+            with contextlib.suppress(OSError):  # all is in place; the next run clears up what a disk still holds
+                (partial / LOCK).unlink()
+                partial.rmdir()
     except BaseException:
-        for path in placed:
-            shutil.rmtree(path, ignore_errors=True)
+        for path in reversed(placed):  # the marker first, without which the rest is not taken for done
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         if is_new:
             with contextlib.suppress(OSError):  # another run writes into it
                 folder.rmdir()

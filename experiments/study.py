@@ -44,6 +44,7 @@ class Study:
         defaults: values of shared flags, {name: value}, e.g. `{"seeds": 10}`.
         quick: what --quick sets, {name: value}; any flag on the command line wins.
         shared: own flags that all cells of a folder share: a grid may grow by everything else.
+        files: own flags that name files whose content all cells of a folder share.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Study:
     defaults: dict = field(default_factory=dict)
     quick: dict = field(default_factory=dict)
     shared: tuple = ()
+    files: tuple = ()
 
 
 @dataclass
@@ -123,6 +125,8 @@ def quick_words(study):
 def settings(study, args):
     """What all cells of one folder share: a grid may grow by every other flag."""
     named = {} if study.name == dataset.UNNAMED else {"paper": study.name}
+    given = {name: Path(getattr(args, name)) for name in study.files if getattr(args, name)}
+    named |= {name: dataset.digest([path]) for name, path in given.items()}
     return named | {name: getattr(args, name) for name in (*SHARED, *study.shared)}
 
 
@@ -240,10 +244,10 @@ def main(study, argv=None):
         return
     with schedule.locked(root):
         dataset.claim(root, args, settings(study, args))
-        dataset.prepare(args, root)
         line = shlex.join(["./reproduce.sh", study.name, *(sys.argv[1:] if argv is None else argv)])
         with (root / "commands.txt").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+        dataset.prepare(args, root)
         failed = schedule.run(cells, root, make_pool(args, root))
         show(study, root)
     if failed:

@@ -140,12 +140,17 @@ def run(cell, root):
 
 
 def remove_broken(folder):
-    """Removes a run folder whose `config.json` cannot be read, as a power failure leaves it: its cell runs again."""
+    """Removes run folders whose `config.json` cannot be read, as a power failure leaves them: they are made again.
+
+    A folder of models, one per class, has no such file of its own: those of its models that are whole stay.
+    """
     if folder.is_dir():
-        try:
-            runs.read_json(folder / "config.json")
-        except ValueError:
-            shutil.rmtree(folder)
+        models = [path for path in folder.iterdir() if (path / "config.json").is_file()]
+        for run in [folder] if (folder / "config.json").exists() or not models else models:
+            try:
+                runs.read_json(run / "config.json")
+            except ValueError:
+                shutil.rmtree(run)
 
 
 def _run_logged(cell, root):
@@ -181,10 +186,13 @@ def write_durably(path, content):
     """Writes a JSON file whole or not at all, after a power failure too: it is on the disk before it has its name."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    runs.write_json(partial, content)
-    flush(partial)
-    partial.replace(path)
+    partial = path.with_name(f".{path.name}.partial")  # hidden: a folder with nothing else in it counts as empty
+    try:
+        runs.write_json(partial, content)
+        flush(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
     flush(path.parent)
 
 

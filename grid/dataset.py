@@ -48,6 +48,8 @@ def identity(args):
             for name, paths in classes.items()
             for path in paths
         ]
+        if (Path(args.path) / "validation").is_dir():
+            files["validation"] = folders.list_images(Path(args.path) / "validation")
         contents = {part: {name: digest(paths) for name, paths in classes.items()} for part, classes in files.items()}
         return {"images": hashlib.sha256(json.dumps(listing).encode()).hexdigest(), "contents": contents}
     if args.source:
@@ -69,6 +71,8 @@ def claim(root, args, settings):
     if (root / "grid.json").exists():
         if "contents" not in read(root)["data"]:  # made before contents were noted: names and sizes have to do
             data.pop("contents", None)
+        elif "validation" not in read(root)["data"]["contents"]:  # made before that part was
+            data.get("contents", {}).pop("validation", None)
         runs.finished(root, settings, data, "grid.json")
     elif any(not entry.name.startswith(".") for entry in root.iterdir()):
         raise BadInput(f"{root}: exists and is no folder of a grid; give another --out")

@@ -110,7 +110,8 @@ class Graph:
             line = [*given(sampler=sampler, models=models or None, path=self.data, **flags), *out]
         else:
             line = [*given(models=models), *out, *given(**flags)]
-        return self.add(key, "generate", [*line, *given(**self.common(facts["seed"], images=False))], facts)
+        reads = bool(sampler) and not models  # copies and what else starts from images, at the size of the grid
+        return self.add(key, "generate", [*line, *given(**self.common(facts["seed"], images=reads))], facts)
 
     def train_cnn(self, key, images, protocol, seed, facts, **flags):
         """Adds one classifier.

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from images import codec, folders, twins
-from images.reading import Reader
+from images.reading import Reader, is_black_and_white
 
 SMALL = 16  # pixels a side, of the small grey versions that confirm a near-identical pair
 HASHED = 64  # pixels a side to which an image is scaled before it is hashed
@@ -122,10 +122,11 @@ def look(root, on_class=None, on_image=None):
     listed, passed = survey(root)
     found = Findings({part: {} for part in listed}, passed)
     paths, seen, groups = [], [], []
+    binary = is_black_and_white([path for classes in listed.values() for files in classes.values() for path in files])
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for part, classes in listed.items():
             for name, files in classes.items():
-                reader, thumbs = Reader(files), []
+                reader, thumbs = Reader(files, binary=binary), []
                 readable = found.parts[part][name] = []
                 several = pool.map(functools.partial(see, reader=reader), files)
                 for path, one in zip(files, several, strict=True):

@@ -26,16 +26,17 @@ class Reader:
         size: optional `(height, width)` in pixels that every image is scaled to.
         color: optional `"grey"` or `"rgb"` that every image is converted to.
         levels: the level of 16-bit files that is white; found by looking at the data set if None.
+        binary: whether the files have the levels 0 and 1 alone; found by looking at `paths` if None.
         skip: whether damaged files are passed over and said, not an error.
 
     Attributes:
         skipped: how many damaged files the last pass passed over.
     """
 
-    def __init__(self, paths, size=None, color=None, levels=None, skip=False):
+    def __init__(self, paths, size=None, color=None, levels=None, skip=False, *, binary=None):
         self.paths, self.size, self.color, self.levels, self.skip = paths, size, color, levels, skip
         self.skipped = 0
-        self._eight = 1 if _is_black_and_white(paths) else 255
+        self._eight = 1 if (is_black_and_white(paths) if binary is None else binary) else 255
 
     def __iter__(self):
         """Reads every file once, and yields its place in the list and uint8 `(height, width, channels)`.
@@ -97,7 +98,7 @@ def _root(path):
     return Path(path).parent.parent
 
 
-def _is_black_and_white(paths):
+def is_black_and_white(paths):
     """Whether the files hold the levels 0 and 1 alone, as masks do. Looks at files until one has another level."""
     brightest = 0
     for path in paths:

@@ -100,6 +100,7 @@ def classifier(tmp_path):
     keras.utils.set_random_seed(0)
     stack = [keras.Input((12, 12, 1)), keras.layers.Flatten(), keras.layers.Dense(5), keras.layers.Dense(3)]
     (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text('{"settings": {}}')
     model = keras.Sequential(stack)
     model.save(tmp_path / "run" / "model.keras")
     return tmp_path / "run", model
@@ -201,3 +202,10 @@ def test_no_network_to_download_inception_from_is_one_line(data, gen, tmp_path, 
         ValueError, match=r"could not download the weights of InceptionV3 .*give the file with --inception-weights"
     ):
         run(data, gen, tmp_path / "out", "--features", "inception")
+
+
+def test_a_classifier_of_binary_images_is_given_such():
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1)).astype(np.uint8)
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
+    np.testing.assert_array_equal(assess.predict(model, images, True), (images.reshape(5, 16) > 127).astype(np.float32))
+    np.testing.assert_allclose(assess.predict(model, images), images.reshape(5, 16) / 255, atol=1e-6)

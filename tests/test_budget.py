@@ -106,6 +106,20 @@ def test_a_split_takes_its_cells_over_the_workers_but_no_less_than_the_longest()
     assert budget.split_seconds(cells, rates, 10) == 40
 
 
+def test_a_folder_that_has_moved_is_measured_again(tmp_path, monkeypatch):
+    (tmp_path / "a/data").mkdir(parents=True)
+    monkeypatch.setattr(budget.schedule, "run", lambda cells, place, pool: {})
+    monkeypatch.setattr(budget, "read_record", lambda place, key: {"seconds": 1.0})
+
+    def measured(root):
+        budget.measure(lambda plan: {"train": cell("vae", plan.vae_epochs, "train")}, root, lambda place: None)
+        return {path.resolve() for path in root.glob("probe/*/data")}
+
+    assert measured(tmp_path / "a") == {tmp_path / "a/data"}
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert measured(tmp_path / "b") == {tmp_path / "b/data"}
+
+
 def test_one_cell_of_each_kind_is_measured_with_what_it_needs():
     cells = [cell("split", 0), cell("gen", 0, needs=["split"]), cell("net", 5, "net1", ["split", "gen"])]
     cells += [cell("net", 5, "net2", ["split"])]

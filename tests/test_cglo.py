@@ -397,3 +397,16 @@ def test_what_comes_of_a_class_does_not_depend_on_the_others():
     np.testing.assert_array_equal(mixed[[0, 2]], source.draw([0, 0], [0, 1]))
     with pytest.raises(ValueError, match="`kind` should be one of"):
         sources("cubic")
+
+
+def test_means_of_features_are_taken_batch_by_batch():
+    sizes = []
+
+    def levels(part):
+        sizes.append(len(part))
+        return [part, 2 * part]
+
+    images = np.random.default_rng(0).random((5, 4, 3, 2), dtype=np.float32)
+    found = perceptual.means_of_last(levels, images, batch_size=2)
+    np.testing.assert_allclose(found, 2 * images.mean(axis=(1, 2)), rtol=1e-6)
+    assert sizes == [2, 2, 1]

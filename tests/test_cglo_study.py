@@ -1,5 +1,6 @@
 """The study of Azuri and Weinshall: its cells, tables and claims, and every cell of a tiny grid run for real."""
 
+import hashlib
 import json
 from pathlib import PurePosixPath
 
@@ -169,3 +170,13 @@ def test_a_small_grid_runs_to_its_report(tmp_path):
     assert drawn == {f"cglo-{name}.{kind}" for name in names for kind in ("png", "pdf")}
     made = pd.read_csv(root / "report" / "tables" / "cglo-generators.csv")
     assert np.isfinite(made["reconstruction loss"]).all()
+
+
+def test_a_folder_is_bound_to_the_weights_of_its_features(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"weights")
+
+    def settings(*flags):
+        return study.settings(cglo.STUDY, study.parse_args(cglo.STUDY, ["--dataset", "digits", *flags]))
+
+    assert settings("--vgg-weights", str(tmp_path / "a.h5"))["vgg_weights"] == hashlib.sha256(b"weights").hexdigest()
+    assert "vgg_weights" not in settings()

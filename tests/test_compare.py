@@ -195,6 +195,19 @@ def test_a_dry_run_leaves_no_plan(data, tmp_path):
     assert not (tmp_path / "out/plan.json").exists()
 
 
+def test_masks_of_all_classes_are_scaled_alike(tmp_path):
+    for name, most in (("one", 1), ("two", 2)):  # levels 0 and 1 alone, in one class, are no black and white
+        image = np.tile(np.array([0, most], np.uint8), (2, 8, 4))[..., None]
+        codec.write_images(tmp_path / "photographs" / name, ["a", "b"], image)
+    args = compare.parse_args(["-path", str(tmp_path / "photographs"), "--size", "8", "8", "--color", "grey"])
+    usable = {"": {name: [f"{name}/a.png", f"{name}/b.png"] for name in ("one", "two")}}
+    compare.prepare(args, tmp_path, {"usable": usable})
+    brightest = [
+        cv2.imread(str(tmp_path / f"data/{name}/a.png"), cv2.IMREAD_UNCHANGED).max() for name in ("one", "two")
+    ]
+    assert brightest == [1, 2]
+
+
 def test_the_white_of_files_of_16_bits_is_noted(tmp_path):
     for k in range(4):
         (tmp_path / f"photographs/{k % 2}").mkdir(parents=True, exist_ok=True)

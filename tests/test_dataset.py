@@ -1,6 +1,7 @@
 """What a grid's folder is bound to: its data, its settings, and how both are checked when it goes on."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import cv2
@@ -70,6 +71,17 @@ def test_a_folder_whose_grid_noted_names_and_sizes_only_goes_on(root, args, tmp_
     (tmp_path / "data/train/0/0.bmp").write_bytes(b"BM")
     with pytest.raises(ValueError, match="made with data images="):
         dataset.claim(root, args, SETTINGS)
+
+
+def test_the_part_that_picks_weights_is_part_of_the_data(root, args, tmp_path):
+    shutil.copytree(tmp_path / "data/test", tmp_path / "data/validation")
+    dataset.claim(root, args, SETTINGS)  # a grid that was begun without it goes on
+    (tmp_path / "other").mkdir()
+    dataset.claim(tmp_path / "other", args, SETTINGS)
+    write_images(tmp_path / "more", seed=3)
+    shutil.copy(tmp_path / "more/test/1/2.bmp", tmp_path / "data/validation/1/2.bmp")
+    with pytest.raises(ValueError, match=r"data contents\.validation\.1="):
+        dataset.claim(tmp_path / "other", args, SETTINGS)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "3", '{"settings": []}', '{"settings": {}, "data": {}, "name": 1}'])

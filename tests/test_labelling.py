@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnn import injection, labelling, protocols, stepwise, training
+from cnn import evaluation, injection, labelling, objectives, protocols, stepwise, training
 from cnn.labelling import Labelling
 
 NUM_CLASSES = 3
@@ -139,6 +139,30 @@ def test_stepwise_gives_what_fit_gives():
     assert results[0][1].keys() == results[1][1].keys()
     for name, values in results[0][1].items():
         np.testing.assert_allclose(results[1][1][name], values, rtol=1e-5)
+
+
+def test_stepwise_looks_at_images_that_come_in_batches():
+    images, labels = np.random.default_rng(0).random((7, 2, 2, 1), np.float32), one_hot(np.arange(7) % NUM_CLASSES)
+    batches, looks = iter([(images, labels)] * 2), []
+    for data in ((images, labels), evaluation.Batches(images, labels, size=3)):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(NUM_CLASSES)])
+        model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        looks.append(stepwise.fit(model, batches, 1, 1, validation_data=data).history["val_loss"])
+    assert looks[0] == pytest.approx(looks[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", objectives.cosine])
+def test_a_look_on_several_devices_is_that_of_one(loss):
+    images, labels = np.random.default_rng(0).random((7, 2, 2, 1), np.float32), one_hot(np.arange(7) % NUM_CLASSES)
+    end = [keras.layers.Softmax()] if isinstance(loss, str) else []  # the other one takes logits
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(NUM_CLASSES), *end])
+    model.compile("sgd", loss, metrics=["accuracy"])
+    look, logs = evaluation.Look(images, labels, 1), {}
+    look.set_model(model)
+    look.on_epoch_end(0, logs)
+    found = model.evaluate(images, labels, verbose=0, return_dict=True)
+    assert logs == pytest.approx({"val_loss": found["loss"], "val_accuracy": found["accuracy"]}, rel=1e-5)
 
 
 def test_stepwise_stops_and_puts_weights_back_as_callbacks_ask():

@@ -65,6 +65,8 @@ def test_the_fair_protocol_takes_the_steps_of_augorig_in_every_arm():
 def test_every_command_line_parses(flags):
     for cell in cells_of("--alpha", "1", "2", *flags).values():
         SCRIPTS[cell.script].parse_args([str(item) for item in cell.flags])
+        reads_images = cell.script != "generate" or "--sampler" in cell.flags  # copies, at the size of the others
+        assert ("--size" in cell.flags) == ("--size" in flags and reads_images)
 
 
 def test_more_images_than_there_are_are_refused():
@@ -104,6 +106,15 @@ def scores(**arms):
     )
 
 
+def test_sizes_that_were_not_published_have_no_published_curve():
+    rows = scores(ORIG=[0.5, 0.6, 0.7])
+    fits = tables.fits(rows.assign(alpha=rows["alpha"] + 2), "mnist").frame  # 3, 4 and 7 percent
+    assert fits.loc[fits["arm"] == "ORIG", "obtained"].iloc[0].startswith("26.29 + 22.821 ln(alpha)")
+    assert "published, our sizes" not in fits
+    fits = tables.fits(rows, "mnist").frame
+    assert (fits["published, our sizes"] != "").all()
+
+
 def test_trends_are_read_off_the_curves():
     rising, falling = [0.5, 0.6, 0.5 + 0.1 * np.log2(5)], [0.9, 0.6, 0.7]
     fit, rise = claims.trends(scores(ORIG=rising), "validated")
@@ -111,6 +122,8 @@ def test_trends_are_read_off_the_curves():
     fit, rise = claims.trends(scores(ORIG=rising, ROT=falling), "validated")
     assert (fit.verdict, rise.verdict) == ("does not hold", "does not hold")
     assert "1 of 2 curves" in rise.evidence
+    with_control = claims.trends(scores(**{"ORIG": rising, TWICE: falling}), "validated")
+    assert [claim.verdict for claim in with_control] == ["holds", "holds"]  # the paper has no such curve
     few = scores(ORIG=rising).query("alpha < 5")
     assert {claim.verdict for claim in claims.trends(few, "validated")} == {"not decided"}
 

@@ -349,3 +349,31 @@ def test_an_overlap_through_a_link_is_seen(tmp_path):
 def test_folders_apart_do_not_overlap(tmp_path, monkeypatch, out, source):
     monkeypatch.chdir(tmp_path)
     runs.refuse_overlap(out, source)
+
+
+def test_additions_that_end_in_an_interrupt_leave_neither_images_nor_the_mark_of_having_them(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/README.md").touch()
+
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    def add():
+        with runs.adding(tmp_path / "data", SETTINGS, DATA, "dataset.json") as partial:
+            (partial / "train").mkdir()
+            monkeypatch.setattr(runs.Path, "rmdir", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        add()
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["README.md"]
+
+
+def test_a_disk_that_cannot_clear_up_at_once_has_the_additions_all_the_same(tmp_path, monkeypatch):
+    def busy(path):
+        raise OSError(39, "Directory not empty", str(path))  # as NFS says while a file in it is open
+
+    with runs.adding(tmp_path / "data", SETTINGS, DATA, "dataset.json") as partial:
+        (partial / "train").mkdir()
+        monkeypatch.setattr(runs.Path, "rmdir", busy)
+    assert runs.finished(tmp_path / "data", SETTINGS, DATA, "dataset.json")
+    assert (tmp_path / "data/train").is_dir()

@@ -123,6 +123,13 @@ def test_what_the_paper_has_not_joins_its_tables(grid):
     assert made["scarce-30"].frame["FC2", "obtained, fair"].tolist() == ["20.00 (1)"]
 
 
+def test_a_scenario_of_ladder_networks_alone_has_no_table_of_its_own(tmp_path):
+    write_scarce(tmp_path, "ladder", 20, 42, 0.3)
+    made = tables.all_tables(tmp_path, results.collect(tmp_path, scarce.AXES))
+    assert [table.name for table in made] == ["scarce-1", "scarce-2", "scarce-3", "scarce-4", "scarce-rbm"]
+    assert "20" in set(made[3].frame["labelled images"].astype(str))
+
+
 def test_table_4_takes_the_setting_that_the_published_number_comes_from(grid):
     for length, error in ((500, 0.19), (1000, 0.18)):
         write_scarce(grid, "fc2", 100, 42, error, "b-rbm", length, "y", "published")

@@ -179,6 +179,23 @@ def test_what_a_power_failure_cut_runs_again(run, tmp_path, capfd):
     assert json.loads(config.read_text())["settings"] == {"add": 1}
 
 
+def test_models_that_are_whole_stay_when_their_cell_runs_again(tmp_path):
+    for name, text in (("cat", "{}"), ("dog", ""), ("eel", "{}")):
+        (tmp_path / "models/vae" / name).mkdir(parents=True)
+        (tmp_path / "models/vae" / name / "config.json").write_text(text)
+    cells.remove_broken(tmp_path / "models/vae")
+    assert sorted(path.name for path in (tmp_path / "models/vae").iterdir()) == ["cat", "eel"]
+    (tmp_path / "empty/part").mkdir(parents=True)
+    cells.remove_broken(tmp_path / "empty")  # nothing says what it is
+    assert not (tmp_path / "empty").exists()
+
+
+def test_a_record_that_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(TypeError):
+        cells.write_durably(tmp_path / "grid.json", {"no": {"JSON"}})
+    assert not list(tmp_path.iterdir())
+
+
 def test_records_are_read_once_and_not_after_every_cell(run, tmp_path, monkeypatch):
     read = Counter()
     read_json = cells.runs.read_json

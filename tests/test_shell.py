@@ -74,6 +74,10 @@ esac
     said = [process.communicate()[0].splitlines() for process in both]
     assert [lines[-1] for lines in said] == ["ready", "ready"]
     assert (tmp_path / "steps").read_text().split() == ["venv", "install"]
+    for text in ("numpy", "", ""):  # other requirements, the first ones again, and the same once more
+        (tmp_path / "requirements.txt").write_text(text)
+        assert subprocess.run(line, **how).returncode == 0
+    assert (tmp_path / "steps").read_text().split() == ["venv", "install", "install", "install"]
 
 
 @pytest.mark.slow

@@ -139,6 +139,7 @@ def test_unlabelled_images_are_others_than_the_labelled(data, tmp_path):
         (["--vgg-weights", "x"], "goes with --loss vgg or --init features"),
         (["--gamma", "2", "--label-loss", "none"], "goes with --label-loss image or latent"),
         (["--noise", "add", "--project-noise"], "goes with --noise concat"),
+        (["--noise", "none", "--noise-std", "0.3"], "goes with --noise concat or add"),
         (["--loss", "vgg", "--vgg-weights", "absent.h5"], "absent.h5: no such file"),
         (["--batch", "1"], "a whole number from 2"),
         (["-path", "d", "--unlabelled", "d/test"], "say --transductive"),
@@ -214,6 +215,8 @@ def test_generate_writes_every_class_and_the_same_again(model, tmp_path, way):
 def test_a_way_of_a_vae_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match="takes slerp, lerp, none"):
         generate.main(["-models", str(model), "-out", str(tmp_path / "gen"), "--sampler", "posterior"])
+    with pytest.raises(ValueError, match="--range 3: goes with --sampler uniform"):
+        generate.main(["-models", str(model), "-out", str(tmp_path / "gen"), "--range", "3"])
 
 
 # train_cnn.py -cglo

@@ -105,6 +105,18 @@ def vgg_features(vgg, choice):
     return Features(keras.Model(images, trunk(ops.flip(images, axis=-1) * 255 - VGG_MEANS)), pixels=choice != "5")
 
 
+def means_of_last(levels, images, batch_size=100):
+    """Computes the means over all places of the last level of each image, float64 `(num_images, channels)`.
+
+    Args:
+        levels: `Features`.
+        images: float32 `(num_images, height, width, channels)` in [0, 1].
+        batch_size: images at a time; nothing else is kept of them.
+    """
+    parts = (ops.convert_to_tensor(images[k : k + batch_size]) for k in range(0, len(images), batch_size))
+    return np.concatenate([ops.convert_to_numpy(levels(part)[-1]).mean((1, 2), dtype=np.float64) for part in parts])
+
+
 class Loss:
     """Compares generated images with what is known of the real ones.
 

@@ -71,4 +71,5 @@ STUDY = Study(
     axes=AXES,
     quick=QUICK,
     shared=("model", "aug", "b", "replace", "cutout_size", "preset", "generator_loss", "cglo_epochs"),
+    files=("vgg_weights",),
 )

@@ -132,8 +132,9 @@ def fits(rows, data):
         for arm in ARMS:
             of_arm = cells[cells["arm"] == arm]
             row = {"arm": arm, "protocol": protocol, "published, all 13 sizes": as_curve(of_arm)}
-            if len(alphas) >= FIT_POINTS:
-                row["published, our sizes"] = as_curve(of_arm[of_arm["alpha"].isin(alphas)])
+            ours = of_arm[of_arm["alpha"].isin(alphas)]
+            if len(ours) >= FIT_POINTS:
+                row["published, our sizes"] = as_curve(ours)
             means = of_protocol[of_protocol["source"] == arm].groupby("alpha")["accuracy"].mean() * 100
             if len(means) >= FIT_POINTS:
                 row["obtained"] = as_curve(pd.DataFrame({"alpha": means.index, "value": means.to_numpy()}))

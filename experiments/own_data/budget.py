@@ -78,6 +78,8 @@ def measure(make_cells, root, make_pool):
         lines = "\n".join(cell.command(".") for cell in cells.values())  # of other flags nothing is known
         place = Path(root) / "probe" / hashlib.sha256(lines.encode()).hexdigest()[:12]
         place.mkdir(parents=True, exist_ok=True)
+        if (place / "data").is_symlink():
+            (place / "data").unlink()  # the folder may have moved
         if not (place / "data").exists():
             (place / "data").symlink_to((Path(root) / "data").resolve(), target_is_directory=True)
         with schedule.locked(place):

@@ -31,7 +31,7 @@ def all_tables(root, frame):
         frame: `results.collect(root)`.
     """
     rows = of_grid(frame)
-    sizes = [*NUMBERS, *sorted(set(rows["size"]) - set(NUMBERS))]
+    sizes = [*NUMBERS, *sorted(set(rows.loc[rows["model"] != "ladder", "size"]) - set(NUMBERS))]
     return [*(scenario(rows, size) for size in sizes), ladder(rows), convergence(root)]
 
 
