@@ -43,7 +43,8 @@ def parse_args(argv=None):
     )
     add("--classifier", metavar="RUN", help="run folder of train_cnn.py, of a classifier of the real images")
     add("--inception-weights", metavar="FILE", help="Keras' InceptionV3 without top (default: Keras downloads it)")
-    add("--steps", type=cli.whole, default=500, help="of the classifier that learns from generated images; 0 for none")
+    words = "steps of a classifier of generated images alone, and with <real>/test of one of real images; 0: none"
+    add("--steps", type=cli.whole, default=500, help=words)
     add("--json", action="store_true", help="print assessment.json and nothing else")
     add("--out", default="runs/assess", help="run folder to make")
     cli.add_image_arguments(parser)

@@ -55,14 +55,15 @@ def parse_args(argv=None):
             *("uniform", "normal", "posterior", *saved.KINDS["cglo"].samplers, "chain"),
             *(*COPIES, *UNTRAINED),
         ),
-        help="latents uniform in [-range, range] (as released), from N(0, 1), or around the training images; of a cGLO "
-        "on the great circle or the straight line between two images of a class, or none: its reconstructions; chain: "
+        help="VAE: latents uniform in [-range, range] (as released), normal: from N(0, 1), posterior: around those of "
+        "the training images; cGLO: slerp or lerp, on the great circle or the straight line between the codes of two "
+        "images of one class, or none: reconstructions of the training images; chain: "
         "Markov chains from labelled images (Maronas 2018); rotate, blur, rotate-blur or copy: one such copy of each "
         "image (Eduardo and Kazi 2018); smote: between an image and a near one of its class (Chawla et al. 2002); "
         "noise: pixels of pure noise, a control (default: for VAEs uniform, for a cGLO slerp)",
     )
     parser.add_argument("--range", type=cli.positive_float, default=RANGE, help="half the width of the uniform sampler")
-    parser.add_argument("-path", "--path", help="class folders that chains start from or copies are of, or with train/")
+    parser.add_argument("-path", "--path", help="images that chains or copies start from, class folders or with train/")
     add_copy_arguments(parser.add_argument_group("--sampler rotate, blur, rotate-blur, copy, smote, noise"))
     add_chain_arguments(parser.add_argument_group("--sampler chain"))
     backend.add_arguments(parser)

@@ -1,6 +1,6 @@
 """Writes a data set as class folders: <out>/train/<class>/*.png, <out>/test/<class>/*.png and dataset.json.
 
-Reads   a named data set, an .npz file, or a folder of class folders without a split.
+Reads   a named data set, an .npz file, or a folder of class folders without a split (--draw: with train/ and test/).
 Writes  8-bit PNG files and dataset.json: source, counts, shape, classes, SHA-256 of the pixels. Each part is whole or
         absent, and put in place last; what else lies in <out>, such as a README.md, stays.
 
@@ -33,7 +33,7 @@ def parse_args(argv=None):
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--dataset", choices=DATASETS, help="digits comes with scikit-learn; Keras downloads the others")
     given.add_argument("--source", metavar="FILE.npz", help="x_train, y_train, x_test, y_test (uint8), class_names")
-    given.add_argument("--folder", metavar="DIR", help="class folders without a split, e.g. your own photographs")
+    given.add_argument("--folder", metavar="DIR", help="class folders without a split; for --draw with train/, test/")
     parser.add_argument("--out", default="data", help="folder to make, or to fill beside its README.md")
     parser.add_argument("--limit-train", type=cli.limit, default=-1, help="training images per class, -1 for all")
     parser.add_argument("--limit-test", type=cli.limit, default=-1, help="test images per class, -1 for all")
@@ -59,7 +59,7 @@ def parse_args(argv=None):
         "--levels",
         type=cli.positive,
         metavar="MAX",
-        help="level of 16-bit files that is white (default: by the range in use, 1023, 4095, ...; all: 65535)",
+        help="level of 16-bit files that is white (default: the least of 255, 1023, 4095, ... that no level exceeds)",
     )
     parser.add_argument("--skip-unreadable", action="store_true", help="pass over damaged files of --folder")
     parser.add_argument("--follow-links", action="store_true", help="read what links in --folder lead to outside it")

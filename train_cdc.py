@@ -3,7 +3,7 @@
 Reads   <path>/train/<class>/*.png (or <path>/<class>/*.png), sides multiples of 4
 Writes  <out>/: decoder.keras and encoder.keras, or generator.keras and discriminator.keras; losses.csv and losses.png
         (losses per epoch; every 10 epochs diversity, label fidelity and copies), samples.png (a row per class),
-        subset.json (which images), config.json (its `facts` hold the flags: what looks wrong with the training)
+        subset.json (which images), config.json (under `facts`, `flags`: warnings of what looks wrong)
 
 Example python train_cdc.py --model cdcgan -path data --images 42 --out models-cdc
         python generate.py -models models-cdc -out gen --count 42

@@ -1,4 +1,4 @@
-"""Trains one cGLO on images of all classes: a generator, and a latent for each image (Azuri and Weinshall 2020).
+"""Trains one cGLO on images of all classes: a generator, and a latent (its code) per image (Azuri & Weinshall 2020).
 
 Reads   <path>/train/<class>/*.png (or <path>/<class>/*.png), sides multiples of 4; with --unlabelled images without
         labels; with --transductive, and only then, <path>/test/<class>/*.png
@@ -75,16 +75,16 @@ def add_model_arguments(group):
     yes_no, switch = {"choices": ("yes", "no"), "default": "yes"}, {"action": argparse.BooleanOptionalAction}
     group.add_argument("--preset", choices=tuple(PRESETS), default="paper", help="sets the next five flags")
     add("--latent", dest="latent", type=cli.dimension, help="latent dimensions")
-    add("--gamma", dest="gamma", type=cli.positive_float, help="weight of the label loss")
+    add("--gamma", dest="gamma", type=cli.positive_float, help="weight of the label loss, that of a weak classifier")
     add("--project-noise", dest="project_noise", **switch, help="a layer between concatenated noise and code")
     add("--reset-moments", dest="reset_moments", **switch, help="optimisers made anew in each epoch")
     add("--vgg-levels", dest="vgg_levels", choices=("5", "3+pixels"), help="--loss vgg: layers compared")
     group.add_argument("--loss", choices=("laplacian", "l1", "vgg"), default="laplacian", help="vgg: outside data")
     group.add_argument("--vgg-weights", metavar="FILE", help="Keras' VGG-16 without top (default: it is downloaded)")
-    group.add_argument("--noise", choices=("concat", "add", "none"), default="concat", help="beside or on the code")
+    group.add_argument("--noise", choices=("concat", "add", "none"), default="concat", help="noise on the codes")
     group.add_argument("--noise-std", type=cli.positive_float, help=f"its standard deviation (default: {NOISE_STD})")
-    group.add_argument("--label-loss", choices=("image", "latent", "none"), default="image", help="of which input")
-    group.add_argument("--init", choices=("sphere", "hypercube", "features"), default="sphere", help="of the codes")
+    group.add_argument("--label-loss", choices=("image", "latent", "none"), default="image", help="what it classifies")
+    group.add_argument("--init", choices=("sphere", "hypercube", "features"), default="sphere", help="how codes start")
     group.add_argument("--renormalise", **yes_no, help="the generator scales codes to unit norm")
 
 

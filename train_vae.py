@@ -1,8 +1,10 @@
 """Trains a variational autoencoder (VAE) on a few images of one class, or one VAE per class.
 
 Reads   <path>/train/<class>/*.png (or <path>/<class>/*.png)
-Writes  <out>/<class>/: vae.keras, encoder.keras, decoder.keras, loss.csv, loss.png, split.json (which images),
-        latents.npz, samples.png, reconstructions.png; for 2 or 3 latent dimensions latent.png, for 2 also sweep.png
+Writes  <out>/<class>/, with --joint <out>/joint/: vae.keras, encoder.keras, decoder.keras, loss.csv, loss.png,
+        split.json (which images), latents.npz, samples.png, reconstructions.png; for 2 or 3 latent dimensions
+        latent.png, for 2 also sweep.png. --architecture autoencoder writes autoencoder.keras in place of vae.keras,
+        and neither samples.png nor sweep.png
 
 Example python train_vae.py --digit 3 --latent 3
         one VAE on 5 images of the digit 3, 200 epochs: 12 s on 2 cores; the images are those of
@@ -31,7 +33,7 @@ from images import albums, codec, diversity, folders, selection, splits
 
 JOINT = "joint"
 VALIDATION = 0.16  # share of a class' images that validate (thesis 4.2.1)
-EPOCHS = {10: 200, 25: 250, 50: 300}  # by images a class, 350 above. Deviation 4: as the released script has them
+EPOCHS = {10: 200, 25: 250, 50: 300}  # by images per class, 350 above. Deviation 4: as the released script has them
 
 
 def parse_args(argv=None):
@@ -72,7 +74,7 @@ def parse_args(argv=None):
         default="thesis",
         help="as released, the evidence lower bound, or one of its terms alone (thesis figs 2.3.3, 2.4.5)",
     )
-    parser.add_argument("--out", default="models", help="folder of models, one folder per class")
+    parser.add_argument("--out", default="models", help="folder of models: one folder per class, or joint/")
     parser.add_argument(
         "--gen", "--generated", dest="gen", metavar="DIR", help="write new images to DIR too, as generate.py does"
     )
@@ -186,7 +188,7 @@ def read_job(args, name, files, spare):
 
 def unit(settings):
     """The unit of a model's loss: a VAE's is summed over the pixels, an autoencoder's averaged."""
-    return "nats a pixel" if settings["architecture"] == "autoencoder" else "nats an image"
+    return "nats per pixel" if settings["architecture"] == "autoencoder" else "nats per image"
 
 
 def save_model(folder, job, model, history):

@@ -74,6 +74,7 @@ def list_paths(root, follow_links=False):
 
 def survey(root, follow_links=False):
     """As `list_paths`, but says nothing: returns the listing, and a Counter of what was passed over, by kind."""
+    root = Path(root)
     files, passed = _survey(root, follow_links)
     if not files:
         raise ValueError(f"{root}: no class folders with images in it (expected {root}/<class>/*.png){_hint(root)}")

@@ -18,7 +18,8 @@ if (
         os.environ.setdefault(name, "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, and so in what the tests start
     signal.signal(signal.SIGINT, signal.default_int_handler)
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # bit-equal reruns are asserted, which GPUs need not give
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # bit-equal reruns are asserted, which GPUs need not give
+os.environ["KERAS_BACKEND"] = "tensorflow"  # tests of the others start processes of their own
 
 import numpy as np
 import pytest

@@ -1,6 +1,7 @@
 """assess.py on real digits: copies are found out, distances are those of their spaces, bad input is one line."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -130,11 +131,14 @@ def test_a_network_that_is_no_chain_of_layers_cannot_be_cut(monkeypatch):
 def test_what_a_classifier_learns_from_generated_images(data, tmp_path, monkeypatch):
     monkeypatch.setattr(assess, "MODEL", "fc1")
     monkeypatch.setattr("cnn.scarce_nets.FC1", (16,))
-    result = run(data, data / "train", tmp_path / "out", "--steps", 10)
-    row = result["accuracy"]
+    row = run(data, data / "train", tmp_path / "out", "--steps", 60)["accuracy"]
     assert row["generated"] == row["real"]  # from the same images with the same seed
     assert row["tested_on"] == "test"
-    assert 0 <= row["generated"] <= 1
+    for name, wrong in (("0", "1"), ("1", "2"), ("2", "0")):  # what learns from them gives wrong classes
+        shutil.copytree(data / "train" / name, tmp_path / "turned" / wrong)
+    turned = run(data, tmp_path / "turned", tmp_path / "of-turned", "--steps", 60)["accuracy"]
+    assert turned["real"] == row["real"] > 0.6
+    assert turned["generated"] < 0.4
 
 
 def test_grey_images_are_three_equal_channels_for_inception():

@@ -574,6 +574,23 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path, digits, models, mon
 
 
 @pytest.mark.parametrize("step", ["prepare_data", "train_vae", "generate", "train_cnn"])
+def test_without_permission_one_line_names_the_folder(tmp_path, digits, models, monkeypatch, step):
+    """The system's answer is played: for root, who may run the tests, every folder can be written."""
+
+    def refuse(prefix, dir):
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr(backend, "configure", lambda *_args, **_options: contextlib.nullcontext)
+    main, flags, _ = overlaps(tmp_path, digits, models)[step]
+    (tmp_path / "locked").mkdir()
+    before = tree(tmp_path)
+    monkeypatch.setattr("common.runs.tempfile.mkdtemp", refuse)
+    with pytest.raises(PermissionError, match=r"Permission denied: '.*locked"):
+        main(argv_of((*flags, "--out", tmp_path / "locked" / "out")))
+    assert set(tree(tmp_path)) - {tmp_path / "locked" / "out"} == set(before)  # an empty folder of models may stay
+
+
+@pytest.mark.parametrize("step", ["prepare_data", "train_vae", "generate", "train_cnn"])
 def test_a_folder_that_holds_something_else_is_never_written_into(tmp_path, digits, models, refused, step):
     main, flags, _ = overlaps(tmp_path, digits, models)[step]
     for folder in (tmp_path / "mine", tmp_path / "mine" / "0"):  # train_vae.py has a folder a class

@@ -18,12 +18,13 @@ FLAGS = ["-path", "data", "-limtr", "4", "-limte", "-1", "--model", "fc1", "--st
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    """A folder with digits and three runs: one network, three, and three with their views."""
+    """A folder with digits and three runs: one network, one with its views, and three with theirs."""
     root = tmp_path_factory.mktemp("ensemble")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         write_digits("data", side=8)
         train_cnn.main([*FLAGS, "--aug", "mild", "--out", "one"])
+        train_cnn.main([*FLAGS, "--aug", "mild", "--views", "4", "--out", "viewed"])
         train_cnn.main([*FLAGS, "--aug", "mild", "--networks", "3", "--views", "4", "--out", "three"])
     return root
 
@@ -102,6 +103,7 @@ def test_views_take_large_parts_piece_by_piece(monkeypatch):
 
 
 def test_views_are_a_second_score_of_the_same_network(here):
+    assert read(here / "viewed")["scores"] == read(here / "one")["scores"]
     result = read(here / "three")
     assert result["views"]["count"] == 4
     assert set(result["views"]["scores"]) == set(result["scores"])

@@ -9,7 +9,7 @@ from vae_aug import dense, losses
 from vae_aug.layers import Sampling
 from vae_aug.vae import VariationalAutoencoder
 
-OBJECTIVES = ("thesis", "elbo")
+OBJECTIVES = losses.OBJECTIVES
 
 
 def to_numpy(tensor):

@@ -129,16 +129,21 @@ def test_presets_set_the_other_flags_and_given_flags_win():
     assert (given.epochs, given.momentum, given.persistent, given.hidden) == (7, 0, False, good.hidden)
 
 
-def test_persistent_chains_are_as_many_as_a_batch(root, data):
+@pytest.fixture(scope="module")
+def persistent(root, data):
     learn(data, root / "persistent", "--persistent", "--batch", 4, "--k", 2)
-    model = keras.saving.load_model(root / "persistent" / "rbm.keras")
+    return root / "persistent"
+
+
+def test_persistent_chains_are_as_many_as_a_batch(persistent):
+    model = keras.saving.load_model(persistent / "rbm.keras")
     assert (model.num_chains, model.k) == (4, 2)
     assert set(np.unique(model.get_weights()[-1])) == {0, 1}
 
 
-def test_a_batch_is_a_tenth_of_the_images_unless_given(root, data, rbm):
+def test_a_batch_is_a_tenth_of_the_images_unless_given(persistent, rbm):
     assert settings_of(rbm)["batch"] == 1  # of 9
-    assert settings_of(root / "persistent")["batch"] == 4
+    assert settings_of(persistent)["batch"] == 4
 
 
 @pytest.mark.slow

@@ -65,6 +65,8 @@ def test_noise_is_in_training_alone():
     images = np.ones((2, 8, 8, 1), np.float32)
     noisy = vgg.build((8, 8, 1), 2, noise=0.5, width=0.1)
     assert isinstance(noisy.layers[0], layers.GaussianNoise)
+    assert noisy.layers[0].stddev == 0.5
+    assert np.array(noisy.layers[0](np.zeros((40, 8, 8, 1)), training=True)).std() == pytest.approx(0.5, rel=0.1)
     assert np.array_equal(noisy(images), noisy(images))
     assert np.array(noisy(images)).sum(1) == pytest.approx([1, 1])
 

@@ -1,7 +1,7 @@
 """The grid of Maronas, Paredes and Ramos (2018): RBMs, VAEs, classifiers, tables, figures, one page.
 
 Reads   a data set or a folder with train/<class>/ and test/<class>/
-Writes  <out>/: data, rbm, vae, classifiers, ... (a folder a cell), cells/ (a record and a log each), report/
+Writes  <out>/: data, rbm, vae, classifiers, ... (a folder per cell), cells/ (a record and a log each), report/
 
 Run it again and it goes on where it was, or grows by seeds, scenarios, models, generators, chain lengths and labelings.
 

@@ -1,7 +1,7 @@
 """The grid of Garay-Maestre's thesis and of the CIARP paper: trainings, tables, figures, one page.
 
 Reads   a data set or a folder with train/<class>/ and test/<class>/
-Writes  <out>/: data, models, gen, classifiers, ... (a folder a cell), cells/ (a record and a log each), report/
+Writes  <out>/: data, models, gen, classifiers, ... (a folder per cell), cells/ (a record and a log each), report/
 
 Run it again and it goes on where it was, or grows by seeds, sizes, latents and arms.
 
@@ -45,7 +45,7 @@ def add_arguments(parser, passed):
         "--models", nargs="+", choices=MODELS, default=["thesis"], help="train these classifiers in every arm"
     )
     parser.add_argument(
-        "--generators", nargs="+", choices=tuple(PRESETS), default=["b-rbm"], help="of the arms with chains"
+        "--generators", nargs="+", choices=tuple(PRESETS), default=["b-rbm"], help="RBMs of the arms with chains"
     )
     parser.add_argument(
         "--parts",
