@@ -79,6 +79,7 @@ def configure(seed=42, devices="auto", deterministic=False, precision="float32")
         import keras
 
         backend = keras.backend.backend()
+        os.environ["KERAS_BACKEND"] = backend  # which may come from Keras' own file: for records, and workers
         scope = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[backend](devices, deterministic)
     if precision == "mixed_bfloat16" and not _has_bfloat16():
         log.info(

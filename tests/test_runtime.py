@@ -1,6 +1,7 @@
 """Seeds, precision and devices; and which module may import which."""
 
 import argparse
+import os
 import random
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from common import backend
+from common import backend, environment
 
 ROOT = Path(backend.__file__).parent.parent
 
@@ -127,3 +128,9 @@ def test_bfloat16_that_is_emulated_is_said(monkeypatch, caplog, flags, said):
     finally:
         backend.configure()
     assert ("this processor has no bfloat16 instructions" in caplog.text) == said
+
+
+def test_the_back_end_that_keras_chose_is_recorded_and_passed_on(monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND")
+    backend.configure(0)
+    assert os.environ["KERAS_BACKEND"] == environment.environment()["backend"] == keras.backend.backend()
