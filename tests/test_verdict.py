@@ -68,10 +68,11 @@ def test_what_splits_share_may_leave_no_number_of_splits_that_decides():
     found = verdict.estimate([-5.0, 0.5, 6.0], 1 / 3)
     assert verdict.more_splits(found, 1 / 3) is None
     words = verdict.sentence("VAE", "plain", found, 1 / 3)
-    assert "no number of further splits would" in words
+    assert "no number of further splits would, nor 20 times as many images" in words
     # The half width is 4.303 * 5.5 * 0.8165 = 19.3, the mean 0.5: to come within 0.5 takes (19.3 / 0.5)^2 = 1,494
-    assert f"about {verdict.more_images(found)} times as many images" in words
     assert verdict.more_images(found) == pytest.approx((19.32 / 0.5) ** 2, rel=0.01)
+    few = verdict.Gain(2.0, -5.0, 9.0, 3.0, 3)  # (7 / 2)^2 = 12.25
+    assert "about 13 times as many images" in verdict.sentence("VAE", "plain", few, 10)
 
 
 @pytest.mark.parametrize(

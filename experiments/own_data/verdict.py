@@ -25,6 +25,7 @@ from scipy import stats
 WORTH = 1.0  # points: a smaller difference is not worth having
 HELPS, HARMS, SAME, UNKNOWN = "helps", "harms", "no difference worth having", "cannot tell"
 MOST_SPLITS = 200  # beyond, nobody waits for more
+MOST_TIMES = 20  # as many images: beyond, nobody takes more, and two or three splits say nothing of so many
 
 
 class Gain(NamedTuple):
@@ -114,9 +115,11 @@ def sentence(one, other, gain, overlap):
             f"about {splits} more {'split' if splits == 1 else 'splits'} would"
             if splits
             else (
-                f"no number of further splits would, but about {times} times as many images"
-                if times
-                else "more images would"
+                "more images would"
+                if not times
+                else f"no number of further splits would, but about {times} times as many images"
+                if times <= MOST_TIMES
+                else f"no number of further splits would, nor {MOST_TIMES} times as many images"
             )
         )
     return f"Cannot tell from this many images and splits whether generated images help; {need}. {beside}."
