@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import Future
 
 import browser
 import cv2
@@ -14,14 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, run_here, write_digits
+from toy_grid import InThisProcess
 
 import compare
 from common import runs
 from common.errors import BadInput
 from experiments import own_data, study
 from experiments.own_data import answer, budget, grid, keep
-from grid.cells import CellFailed
-from grid.cells import run as run_cell
 from grid.graph import FIRST_SEED
 from images import albums, codec, folders
 from report import results
@@ -259,36 +257,10 @@ TINY = ["--seeds", 2, "--steps", 1, "--model", "fc1", "--width", 1]
 TINY += ["--arms", "plain", "neighbours", "copies", "classic", "cdcvae"]
 
 
-class Here:
-    """A pool that runs each cell in this process, where the libraries are loaded already."""
-
-    slots = 1
-
-    def __init__(self, root):
-        self.root = root
-
-    def submit(self, cell):
-        future = Future()
-        try:
-            future.set_result(run_cell(cell, self.root))
-        except CellFailed as error:
-            future.set_exception(error)
-        return future
-
-    def collect(self, cell, future):
-        future.result()
-
-    def tend(self):
-        pass
-
-    def close(self, kill=False):
-        pass
-
-
 @pytest.fixture(scope="module", autouse=True)
 def here():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study, "make_pool", lambda args, root: Here(root))
+        patch.setattr(study, "make_pool", lambda args, root: InThisProcess(root))
         yield
 
 

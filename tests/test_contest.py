@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import reproduce_here, write_digits
+from toy_grid import InThisProcess
 
 import generate
 import train_cdc
@@ -221,7 +222,8 @@ def test_a_verdict_needs_eight_pairs():
 def test_a_tiny_contest_runs_and_ranks(tmp_path, monkeypatch):
     write_digits(tmp_path / "data", side=8)
     monkeypatch.chdir(tmp_path)
-    flags = ["--sizes", "3", "--models", "fc1", "--seeds", "1", "--steps", "1", "--jobs", "1", "--out", "grid"]
+    monkeypatch.setattr(study, "make_pool", lambda args, root: InThisProcess(root))
+    flags = ["--sizes", "3", "--models", "fc1", "--seeds", "1", "--steps", "1", "--out", "grid"]
     flags += ["--best", "mild", "--arms", "deformation+mild", "mild+2", "--views", "2"]
     ended = reproduce_here("contest", "-path", "data", *flags)
     assert ended.returncode == 0, ended.stderr + ended.stdout

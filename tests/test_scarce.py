@@ -124,6 +124,7 @@ def test_chains_start_from_the_binarised_training_images_under_their_labels(data
     assert f"{data / 'train'}: grey levels binarised at 0.5" in caplog.messages
 
 
+@pytest.mark.slow
 def test_training_on_chains_is_the_same_again(data, rbm):
     for out in ("first", "second"):
         run(data, "--model", "fc1", "-chain", rbm, "--labels", "y", out=out)
@@ -161,6 +162,7 @@ def test_published_keeps_the_epoch_of_lowest_test_error_after_equal_steps(data, 
     assert found["remark"] == "assumed: the epoch with the lowest test error"
 
 
+@pytest.mark.slow
 def test_unlabelled_images_are_a_flat_folder_or_n_a_class_whatever_their_class(data, flat):
     def count(*flags):
         args = train_cnn.parse_args(argv_of("-path", data, "--model", "ladder", "--unlabelled", *flags))

@@ -127,6 +127,7 @@ def test_a_plot_says_that_weight_decay_is_a_part_of_the_loss():
     assert losses.title("cosine", recipes.WRN.weight_decay) == "cosine loss and weight decay"
 
 
+@pytest.mark.slow
 def test_resnet_takes_rgb_grey_and_weights(tmp_path):
     trunk = keras.applications.ResNet50(include_top=False, weights=None)
     file = str(tmp_path / "resnet.weights.h5")

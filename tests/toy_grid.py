@@ -3,11 +3,13 @@
 import json
 import os
 import re
+from concurrent.futures import Future
 from pathlib import Path, PurePosixPath
 
 from conftest import wait_until
 
-from grid.cells import Cell
+from grid.cells import Cell, CellFailed
+from grid.cells import run as run_cell
 
 
 def toy(key, needs=(), **flags):
@@ -58,3 +60,29 @@ def alive(pid):
     except ProcessLookupError:
         return False
     return "zombie" not in Path(f"/proc/{pid}/status").read_text() if Path(f"/proc/{pid}").exists() else True
+
+
+class InThisProcess:
+    """A pool that runs each cell in this process, where the libraries are loaded already."""
+
+    slots = 1
+
+    def __init__(self, root):
+        self.root = root
+
+    def submit(self, cell):
+        future = Future()
+        try:
+            future.set_result(run_cell(cell, self.root))
+        except CellFailed as error:
+            future.set_exception(error)
+        return future
+
+    def collect(self, cell, future):
+        future.result()
+
+    def tend(self):
+        pass
+
+    def close(self, kill=False):
+        pass
