@@ -63,6 +63,7 @@ def parse_args(argv=None):
     args = parser.parse_args(argv)
     if args.pretrained and not Path(args.pretrained).is_file():
         parser.error(f"--pretrained {args.pretrained}: no such file")
+    args.width = args.width or (0.25 if args.model == "vgg" else 1)
     args.is_free = not args.arms  # to leave out arms that the budget does not hold
     args.arms = [name for name in grid.ARMS if name in (args.arms or grid.ARMS)]  # in the table's order, once
     # What the scripts' flags are called in every grid; images are at one size when a cell reads them.
@@ -87,8 +88,8 @@ def add_arms(group):
 
 def add_passed_on(group):
     add = group.add_argument
-    add("--model", default="vgg", help="train_cnn.py: the classifier")
-    add("--width", type=cli.positive_float, default=0.25, help="train_cnn.py: of --model vgg")
+    add("--model", default="conv1", help="train_cnn.py: the classifier, without --noise")
+    add("--width", type=cli.positive_float, help="train_cnn.py: of --model vgg (default: 0.25)")
     add("--precision", choices=backend.PRECISIONS, default="float32", help="train_cnn.py")
     add("--deterministic", action="store_true", help="bit-equal reruns, where the back end can")
     add("--devices", type=backend.devices, default="auto", help="see train_cnn.py")

@@ -134,9 +134,10 @@ class Grid(Graph):
 
     def classifier(self, key, seed, facts, images, flags):
         args = self.args
-        own = {"model": args.model, "width": args.width if args.width != 1 else None} | {"limte": -1, "e": None}
+        own = {"model": args.model, "width": args.width if args.width != 1 else None, "noise": 0}
+        own |= {"limte": -1, "e": None}
         if flags.get("model") in FITTED:
-            own |= {"width": None}
+            own |= {"width": None, "noise": None}
         steps = {"steps": None if flags.get("model") in FITTED else self.plan.steps}
         facts = {"seed": seed, "units": steps["steps"] or 0} | facts
         return self.train_cnn(key, images, "fair", seed, facts, **(own | flags | steps))
