@@ -72,6 +72,18 @@ def test_the_controls_are_what_they_say():
     assert "--count" not in made["gen/copies-seed42"].flags
 
 
+@pytest.mark.parametrize(
+    ("flags", "model", "width"),
+    [((), "conv1", None), (("--model", "vgg"), "vgg", 0.25), (("--width", 1), "conv1", None)],
+)
+def test_the_classifier_is_a_small_one_without_noise_unless_another_is_named(flags, model, width):
+    made = cells(*flags)
+    plain = made["classifiers/plain-seed42"]
+    assert (value(plain, "--model"), value(plain, "--noise")) == (model, 0)
+    assert (value(plain, "--width") if "--width" in plain.flags else None) == width
+    assert "--noise" not in made["classifiers/neighbours-seed42"].flags  # which takes no steps, and none of it
+
+
 def test_balance_fills_the_smaller_classes_up():
     made = cells("--arms", "plain", "vae", "--balance")
     # With 9, 6 and 3 real ones 9, 12 and 15 generated ones make 18 of each class.

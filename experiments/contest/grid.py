@@ -40,8 +40,8 @@ class Grid(Graph):
         flags["views"] = self.args.views if arm.augmentation and self.args.views else None
         if arm.source:
             source = SOURCES[arm.source]
-            deform = self.add_deformation(size, seed, source.deform) if source.deform else None
-            flags |= {"deform": PurePosixPath(deform)} if deform else {}
+            if source.deform:
+                flags["deform"] = PurePosixPath(self.add_deformation(size, seed, source.deform))
             flags |= {"cglo": PurePosixPath(self.add_cglo(size, seed))} if source.replace else {}
             flags |= {"vae": PurePosixPath(GENERATORS[source.images](self, size, seed))} if source.images else {}
             flags |= {"mix": list(source.mix)} if source.mix else {}
