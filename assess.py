@@ -23,7 +23,7 @@ from common.errors import BadInput
 from images import albums, codec, folders, selection
 
 ENOUGH = 10_000  # images below which a Frechet distance is mostly bias (Eduardo & Kazi 2018, section 5)
-MODEL, BATCH_SIZE = "conv1", 32  # the classifier that learns from generated images alone
+MODEL, BATCH_SIZE = "conv1", 32  # the classifier that learns from generated images alone, without --classifier
 PAIRS = 10  # on copies.png
 
 
@@ -43,7 +43,10 @@ def parse_args(argv=None):
     )
     add("--classifier", metavar="RUN", help="run folder of train_cnn.py, of a classifier of the real images")
     add("--inception-weights", metavar="FILE", help="Keras' InceptionV3 without top (default: Keras downloads it)")
-    words = "steps of a classifier of generated images alone, and with <real>/test of one of real images; 0: none"
+    words = (
+        "steps of a classifier of generated images alone, 0: none. It is --classifier's network with new weights, and "
+        "--classifier itself is tested beside it; without one it is CONV1, beside another of real images"
+    )
     add("--steps", type=cli.whole, default=500, help=words)
     add("--json", action="store_true", help="print assessment.json and nothing else")
     add("--out", default="runs/assess", help="run folder to make")
@@ -129,17 +132,27 @@ def make_extractors(args, image_shape, on_images):
         except ValueError as error:
             raise BadInput(f"{path}: {error}") from None
         how = f"layer before the last of {path.resolve().parent.name}"
-        binarise = runs.read_json(path.parent / "config.json")["settings"].get("binarise", False)
+        binarise = is_binary(path.parent)
         found["classifier"] = lambda images: predict(cut, images, binarise), how + ", of binarised images" * binarise
     return found
 
 
+def is_binary(run):
+    """Whether a run folder's classifier learned from binarised images."""
+    return runs.read_json(run / "config.json")["settings"].get("binarise", False)
+
+
+def as_album(images, binarise):
+    """An album of uint8 images; `binarise` as the training images of --classifier were."""
+    album = albums.ArrayAlbum(images)
+    return albums.binary(album, "--classifier") if binarise else album
+
+
 def predict(model, images, binarise=False):
-    """What a model gives of uint8 images, read as an album, float32; `binarise` as its own training images were."""
+    """What a model gives of uint8 images, float32; `binarise` as its own training images were."""
     from cnn import evaluation
 
-    album = albums.ArrayAlbum(images)
-    return evaluation.probabilities(model, albums.binary(album, "--classifier") if binarise else album)
+    return evaluation.probabilities(model, as_album(images, binarise))
 
 
 def measure_distances(args, parts):
@@ -164,16 +177,21 @@ def measure_distances(args, parts):
     return found
 
 
-def learn(args, learned, tested, num_classes):
-    """Accuracy on some images of a classifier that learned from others, as a fraction."""
-    from cnn import evaluation, injection, metrics, models, protocols, training
+def learn(args, learned, num_classes, network=None, binarise=False):
+    """Trains a classifier on a `Part`; it has the layers of the model `network`, or is CONV1."""
+    import keras
+
+    from cnn import injection, models, protocols, training
 
     seed = backend.derive_seed(args.seed, "assess")
     backend.set_seeds(seed)
     schedule = protocols.fair("CNN", steps=args.steps, batch_size=BATCH_SIZE)
-    model = models.build(MODEL, learned.images.shape[1:], num_classes)
+    if network is None:
+        model = models.build(MODEL, learned.images.shape[1:], num_classes)
+    else:
+        model = keras.models.clone_model(network)
     training.compile_classifier(model, schedule.steps_per_epoch)
-    pair = albums.ArrayAlbum(learned.images), np.eye(num_classes, dtype=np.float32)[learned.labels]
+    pair = as_album(learned.images, binarise), np.eye(num_classes, dtype=np.float32)[learned.labels]
     with cli.progress(total=args.steps, unit="step") as bar:
         training.train(
             model,
@@ -182,19 +200,28 @@ def learn(args, learned, tested, num_classes):
             on_step=bar.update,
             as_dataset=backend.as_dataset,
         )
-    found = evaluation.probabilities(model, albums.ArrayAlbum(tested.images))
-    return metrics.scores(found, tested.labels)["accuracy"]
+    return model
 
 
 def measure_accuracy(args, parts, num_classes):
-    """What a classifier learns from generated images alone; with a test part also from the real ones."""
+    """What a classifier learns from generated images alone; with a test part also what one of the real ones knows."""
     if not args.steps or num_classes < 2:
         return None
-    tested = parts.get("test", parts["real"])
-    found = {"generated": learn(args, parts["generated"], tested, num_classes), "model": MODEL, "steps": args.steps}
+    from cnn import metrics
+
+    def accuracy(model, binarise=False):
+        return metrics.scores(predict(model, tested.images, binarise), tested.labels)["accuracy"]
+
+    tested, given, name, binarise = parts.get("test", parts["real"]), None, MODEL, False
+    if args.classifier:
+        run = Path(args.classifier)
+        given, name = archives.load_model(run / "model.keras"), f"the network of {run.resolve().name}"
+        binarise = is_binary(run)
+    learner = learn(args, parts["generated"], num_classes, given, binarise)
+    found = {"generated": accuracy(learner, binarise), "model": name, "steps": args.steps}
     found["tested_on"] = "test" if "test" in parts else "the real images that the generator may have learned from"
     if "test" in parts:
-        found["real"] = learn(args, parts["real"], tested, num_classes)
+        found["real"] = accuracy(given, binarise) if given else accuracy(learn(args, parts["real"], num_classes))
     return found
 
 

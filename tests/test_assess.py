@@ -141,6 +141,22 @@ def test_what_a_classifier_learns_from_generated_images(data, tmp_path, monkeypa
     assert turned["generated"] < 0.4
 
 
+def test_what_the_network_of_a_run_learns_from_generated_images(data, gen, classifier, tmp_path):
+    folder, model = classifier
+    before = model.get_weights()
+    flags = ["--features", "classifier", "--classifier", folder, "--steps", 40]
+    row = run(data, data / "train", tmp_path / "out", *flags)["accuracy"]
+    assert row["model"] == f"the network of {folder.name}"
+    images = albums.read_classes(folders.list_images(data / "test"))
+    guesses = model.predict(codec.to_float(images[0]), verbose=0).argmax(1)
+    assert row["real"] == pytest.approx(np.mean(guesses == images[1]))  # what the run knows: it is not trained again
+    part = assess.Part(*images)
+    learner = assess.learn(assess.parse_args(["-real", "r", "-gen", "g", "--steps", "1"]), part, 3, model)
+    assert [weights.shape for weights in learner.get_weights()] == [weights.shape for weights in before]
+    assert not np.allclose(learner.get_weights()[0], before[0])  # new weights
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
 def test_grey_images_are_three_equal_channels_for_inception():
     seen = []
 

@@ -54,12 +54,12 @@ def test_given_steps_are_kept_and_splits_fit():
     # A split of 1,000 steps takes 400 s.
     assert budget.choose(seconds_of, 1300, steps=1000) == budget.given(1000)._replace(seeds=3)
     assert budget.given(1000)[1:] == (1000, 67, 67, 67)
-    with pytest.raises(BadInput, match=r"2 splits of 1000 steps take about 13 min"):
+    with pytest.raises(BadInput, match=r"3 splits of 1000 steps take about 20 min"):
         budget.choose(seconds_of, 700, steps=1000)
 
 
 def test_a_budget_that_allows_no_answer_says_what_would():
-    with pytest.raises(BadInput, match=r"allows no answer\. 2 splits of 200 steps take about 5 min, and"):
+    with pytest.raises(BadInput, match=r"allows no answer\. 3 splits of 200 steps take about 8 min, and"):
         budget.choose(seconds_of, 200)
 
 

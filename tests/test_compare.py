@@ -178,15 +178,15 @@ def test_arms_that_a_budget_does_not_hold_are_left_out_unless_they_were_asked_fo
         runs.write_json(root / "plan.json", noted)
         return args.arms
 
-    # Of all arms a split has 30 cells of 10 s, three assessments among them; of the fewest 11.
-    assert planned(tmp_path / "a", "11m") == list(grid.ARMS)
+    # Of all arms a split has 30 cells of 10 s, three assessments among them; of the fewest 11. Three splits fit.
+    assert planned(tmp_path / "a", "16m") == list(grid.ARMS)
     assert "Left out" not in capsys.readouterr().out
-    fewer = planned(tmp_path / "b", "5m")
+    fewer = planned(tmp_path / "b", "10m")
     assert "Left out: noise, mixup, cutout" in capsys.readouterr().out
     assert {"plain", "classic", "classic+vae"} < set(fewer) < set(grid.ARMS)
-    assert planned(tmp_path / "b", "5m") == fewer  # remembered
+    assert planned(tmp_path / "b", "10m") == fewer  # remembered
     with pytest.raises(BadInput, match="allows no answer"):
-        planned(tmp_path / "c", "5m", "--arms", *grid.ARMS)
+        planned(tmp_path / "c", "10m", "--arms", *grid.ARMS)
 
 
 def test_a_comparison_that_was_begun_keeps_its_steps(tmp_path):

@@ -3,6 +3,8 @@
 import argparse
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -99,6 +101,37 @@ def test_a_back_end_that_is_not_there_is_refused(monkeypatch, name, words):
     monkeypatch.setattr(backend.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match=f"KERAS_BACKEND={name}: {words}"):
         backend.configure()
+
+
+def test_memory_that_is_freed_is_not_cleared_again():
+    code = """
+import resource, numpy as np
+from common import backend
+{}
+def use():
+    for _ in range(20):
+        np.ones(5_000_000)  # 40 MB, 9,766 pages
+use()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+use()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    faults = [
+        int(
+            subprocess.run([sys.executable, "-c", code.format(line)], check=True, capture_output=True, text=True).stdout
+        )
+        for line in ("", "backend._keep_memory()")
+    ]
+    if faults[0] < 1000:
+        pytest.skip("this C library keeps it by itself")
+    assert faults[1] < faults[0] / 10
+
+
+def test_memory_is_left_alone_where_there_is_no_glibc(monkeypatch):
+    asked = []
+    monkeypatch.setattr(backend.ctypes, "CDLL", lambda name: asked.append(name) or object())  # without mallopt
+    backend._keep_memory()
+    assert asked == [None]
 
 
 def test_configure_refuses_more_gpus_than_there_are():

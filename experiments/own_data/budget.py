@@ -17,7 +17,7 @@ from grid.cells import read_record
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 FULL = Plan(5, 3000, 200, 200, 200)  # what more of is not worth waiting for
-LEAST = Plan(2, 200, 20, 20, 20)  # what less of says nothing
+LEAST = Plan(3, 200, 20, 20, 20)  # what less of says nothing: of two splits an interval is hardly ever short enough
 SPLITS, MOST_SPLITS = 5, 10  # at most before, and after the trainings are of full length
 # What is measured. Of both the classifiers' graph holds ten steps, as of longer trainings; so their tracing is alike.
 PROBES = (Plan(1, 10, 1, 1, 1), Plan(1, 40, 3, 3, 3))
@@ -119,7 +119,7 @@ def choose(per_split, left, seeds=None, steps=None):
         `Plan`.
 
     Raises:
-        BadInput: two splits (or `seeds`) of the shortest trainings (or of `steps`) take longer.
+        BadInput: three splits (or `seeds`) of the shortest trainings (or of `steps`) take longer.
     """
     shortest = given(steps) if steps else scaled(0)
     least, needed = per_split(shortest), seeds or LEAST.seeds
@@ -180,7 +180,7 @@ def run_splits(seeds, run, budget, clock, expected=0.0, spent=0.0, say=print):
     failed, begun, slowest, done = {}, clock() - spent, 0.0, 0
     for seed in seeds:
         before, coming = clock(), slowest if slowest > expected / 2 else expected
-        if budget and done >= LEAST.seeds and before - begun + coming > AGREED * budget:
+        if budget and done > 1 and before - begun + coming > AGREED * budget:
             say(f"The budget is used up after {done} of {len(seeds)} splits; a split takes {cost.words(coming)}")
             break
         failed |= run(seed)

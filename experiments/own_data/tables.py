@@ -94,14 +94,17 @@ def of_generators(root):
             {
                 "images": name,
                 "accuracy of a classifier of them alone": f"{accuracy['generated']:.3f}" if accuracy else "",
-                "of real ones": f"{accuracy['real']:.3f}" if "real" in accuracy else "",
+                "of the real ones": f"{accuracy['real']:.3f}" if "real" in accuracy else "",
                 "Frechet, classifier": f"{found['features']['classifier']['frechet']:.2f}",
                 "Frechet, pixels": f"{found['features']['pixels']['frechet']:.2f}",
                 "exact copies": copies["exact"],
                 "nearer than 95 % of test images, %": f"{100 * copies['nearer_than_95_percent_of_real']:.1f}",
             }
         )
-    note = "Of the first split. Few images bias the Frechet distance upward; compare it within the column alone."
+    note = (
+        "Of the first split; the classifier is that of the arms, with as many steps. Few images bias the Frechet "
+        "distance upward; compare it within the column alone."
+    )
     return Table("generators", "What the generated images are like", OWN, pd.DataFrame(rows), note) if rows else None
 
 
