@@ -19,10 +19,10 @@ import numpy as np
 
 from cnn import fid
 from common import archives, backend, cli, plots, runs
-from common.errors import BadInput
+from common.errors import BadInput, some
 from images import albums, codec, folders, selection
 
-ENOUGH = 10_000  # images below which a Frechet distance is mostly bias (Eduardo & Kazi 2018, section 5)
+ENOUGH = 10_000  # images below which a Frechet distance is mostly bias (Eduardo & Kazi 2018, section 3)
 MODEL, BATCH_SIZE = "conv1", 32  # the classifier that learns from generated images alone, without --classifier
 PAIRS = 10  # on copies.png
 
@@ -34,6 +34,8 @@ def parse_args(argv=None):
     add("-gen", "--gen", required=True, help="class folders of generated images")
     add("--images", type=cli.limit, default=-1, help="real images of each class, drawn as train_cdc.py draws them")
     add("--subset", metavar="FILE", help="the real images that this subset.json lists, those of the generator")
+    words = "images of each part at most, drawn of all its classes alike (default: all)"
+    add("--most", type=cli.positive, metavar="N", help=words)
     add(
         "--features",
         nargs="+",
@@ -74,7 +76,10 @@ class Part(NamedTuple):
 
 
 def read_parts(args):
-    """Reads the images: class names, and {"real", "generated" and, if <real>/test is there, "test": `Part`}."""
+    """Reads the images: class names, and {"real", "generated" and, if <real>/test is there, "test": `Part`}.
+
+    Sets `args.most` to None where no part has more images: it then changes nothing.
+    """
     roots = {"real": folders.training_root(args.real), "generated": Path(args.gen)}
     if roots["real"] != Path(args.real) and (Path(args.real) / "test").is_dir():
         roots["test"] = Path(args.real) / "test"
@@ -86,6 +91,10 @@ def read_parts(args):
     elif args.images > 0:
         selection.check_enough(files["real"], args.images, 1, roots["real"])
         files["real"] = selection.draw_subset(files["real"], args.images, args.seed)
+    if args.most:
+        drawn = {name: selection.draw_at_most(listed, args.most, args.seed) for name, listed in files.items()}
+        args.most = args.most if any(drawn[name] is not files[name] for name in files) else None
+        files = drawn
     parts = {name: Part(*albums.read_classes(listed, args.size, args.color)) for name, listed in files.items()}
     codec.check_same_shape({roots[name]: part.images.shape[1:] for name, part in parts.items()})
     for name in ("real", "generated"):
@@ -94,12 +103,21 @@ def read_parts(args):
     return list(files["real"]), parts
 
 
-def check_files(args):
-    """Refuses files that cannot be used; gives fingerprints of those that decide the result."""
+def check_files(args, class_names):
+    """Refuses files that cannot be used; gives fingerprints of those that decide the result.
+
+    A classifier of other classes, or of the same ones in another order, gives features, but no accuracy.
+    """
     found = {}
     if args.classifier:
         path = Path(args.classifier) / "model.keras"
         archives.check_model(path)
+        known = read_classes(path.parent) if args.steps else None
+        if known not in (None, class_names):
+            raise BadInput(
+                f"{args.classifier}: knows the classes {some(known)}, these are {some(class_names)} "
+                "(--steps 0 measures distances alone)"
+            )
         found["classifier"] = archives.fingerprint(path)
     if args.inception_weights:
         path = Path(args.inception_weights)
@@ -107,6 +125,17 @@ def check_files(args):
             raise BadInput(f"--inception-weights {path}: no such file")
         found["inception"] = albums.fingerprint(np.fromfile(path, np.uint8))
     return found
+
+
+def read_classes(run):
+    """The classes that a run folder's classifier knows, in its order; None where no result says so."""
+    path = run / "result.json"
+    if not path.exists():
+        return None
+    try:
+        return list(map(str, runs.read_json(path)["classes"]))
+    except (KeyError, TypeError):
+        raise BadInput(f"{path}: does not say which classes the model knows") from None
 
 
 def make_extractors(args, image_shape, on_images):
@@ -283,9 +312,10 @@ def main(argv=None):
     for folder in filter(None, (args.real, args.gen, args.classifier)):
         runs.refuse_overlap(args.out, folder)
     class_names, parts = read_parts(args)
-    data = {name: albums.fingerprint(*part) for name, part in parts.items()} | check_files(args)
+    data = {name: albums.fingerprint(*part) for name, part in parts.items()} | check_files(args, class_names)
     names = ("features", "steps", "size", "color", "seed", "deterministic")
     settings = {name: getattr(args, name) for name in names} | {"classes": class_names}
+    settings |= {"most": args.most} if args.most else {}
     if runs.finished(args.out, settings, data):
         show(runs.read_json(Path(args.out) / "assessment.json"), args.json, args.out)
         return

@@ -53,7 +53,8 @@ def parse_args(argv=None):
     add("--out", default="runs/compare", help="folder of the comparison")
     cli.add_image_arguments(parser)
     add("--allow-leakage", action="store_true", help="go on although a given split has images on both sides")
-    add("--budget", type=budget.seconds, default="1h", metavar="TIME", help="time for everything: 30m, 2h, 8h, ...")
+    words = "time for the comparison, without --keep: 30m, 2h, 8h, ..."
+    add("--budget", type=budget.seconds, default="1h", metavar="TIME", help=words)
     add("--seeds", type=cli.positive, help="splits, in place of what fits the budget")
     add("--steps", type=cli.positive, help="optimiser steps, in place of what fits the budget")
     add("--keep", metavar="DIR", help="train what is recommended on all images, and put it here with its images")
@@ -178,6 +179,7 @@ def prepare(args, root, found):
         Path(args.path) / file for part in found["usable"].values() for names in part.values() for file in names
     )
     binary = reading.is_black_and_white(list(everything))  # of all classes alike
+    facts["black_and_white"] = binary
     with runs.writing(root / "data", settings, data, facts=facts) as folder, bar:
         for part, classes in found["usable"].items():
             for name, names in classes.items():
@@ -242,7 +244,8 @@ def fit_plan(args, root, make_cells, begun):
         args.arms = arms
         return budget.choose(per_split, left, args.seeds, args.steps)
 
-    whole = args.budget - left + budget.LEAST.seeds * per_split(budget.scaled(0))
+    shortest = budget.given(args.steps) if args.steps else budget.scaled(0)
+    whole = args.budget - left + (args.seeds or budget.LEAST.seeds) * per_split(shortest)
     plan = budget.with_fewer(wanted, plan_of)[0] if args.is_free else plan_of(wanted)
     if missing := [name for name in wanted if name not in args.arms]:
         print(f"Left out: {', '.join(missing)}; --budget {math.ceil(whole / 60)}m holds all arms, --arms chooses some")
@@ -264,12 +267,18 @@ def claim(args, root, found, plan, counts):
     settings |= {"size": list(args.size), "color": args.color, "plan": list(plan[1:])}
     data = {"usable": digest(found["usable"])}
     data |= {"pretrained": hashlib.sha256(Path(args.pretrained).read_bytes()).hexdigest()} if args.pretrained else {}
-    if (root / "grid.json").exists():
-        runs.finished(root, settings, data, "grid.json")
-    else:
+    path, made = root / "grid.json", None
+    if path.exists():
+        made = runs.read_json(path)
+        # Weights may join a folder that was begun without them, as long as nothing there was made with others.
+        joins = "pretrained" in data and "pretrained" not in made["data"]
+        joins = joins and not any(root.glob("classifiers/imagenet-*"))
+        runs.finished(root, settings, {"usable": data["usable"]} if joins else data, "grid.json")
+    if made is None or joins:
         name = Path(args.path).resolve().name
-        write_durably(root / "grid.json", {"settings": settings, "data": data, "name": name})
+        write_durably(path, (made or {"name": name}) | {"settings": settings, "data": data})
     told = {"overlap": grid.overlap(counts, args, found["is_split"]), "arms": args.arms, "plan": plan._asdict()}
+    told["learned_from"] = grid.Grid(args, counts, plan, found["is_split"], seeds=[]).limit()  # None: from all
     write_durably(root / "comparison.json", told)
 
 
@@ -313,6 +322,7 @@ def main(argv=None):
         for what, text in found["lines"]:
             print(f"{what}: {text}")
         if args.look:
+            print("\n".join(looked.of_classes(found["counts"])))
             print(f"{root / 'look'}: look.json, and a contact sheet per class")
             return
         check(args, found)

@@ -283,7 +283,7 @@ def plan_copies(args):
         counts,
         settings,
         {"images": albums.fingerprint(images, labels)},
-        lambda: saved.make_source(kind, [], options._replace(starts=codec.to_float(images))),
+        lambda: saved.make_source(kind, [], options._replace(starts=albums.ArrayAlbum(images))),
         {name: diversity.spread(images[labels == k]) for k, name in enumerate(chosen)},
     )
 

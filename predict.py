@@ -43,9 +43,10 @@ def parse_args(argv=None):
 
 
 def read_model(root):
-    """What a run folder says of its classifier, without Keras: class names, whether images are binarised, white.
+    """What a run folder says of its classifier, without Keras: class names, whether images are binarised, white, masks.
 
-    The last is the level of 16-bit files that was white in the training, or None.
+    White is the level of 16-bit files that was white in the training, or None. The last says whether files of the
+    levels 0 and 1 alone are black and white, None where the files have to tell.
 
     Raises:
         BadInput: it is no such folder.
@@ -59,7 +60,7 @@ def read_model(root):
         class_names, binarise = list(map(str, result["classes"])), bool(config["settings"].get("binarise"))
     except (KeyError, TypeError, AttributeError):
         raise BadInput(f"{root / 'result.json'}: does not say which classes the model knows") from None
-    return class_names, binarise, result.get("levels")
+    return class_names, binarise, result.get("levels"), result.get("black_and_white")
 
 
 def list_files(given):
@@ -78,7 +79,7 @@ def list_files(given):
     return found
 
 
-def predict(model, paths, args, binarise):
+def predict(model, paths, args, binarise, binary=None):
     """Classifies images.
 
     Args:
@@ -86,6 +87,7 @@ def predict(model, paths, args, binarise):
         paths: image files.
         args: flags.
         binarise: whether the model learned from black and white images.
+        binary: whether files of the levels 0 and 1 alone are black and white; None lets `paths` tell.
 
     Returns:
         Places of the readable files in `paths`, and float32 `(num_readable, num_classes)`.
@@ -94,7 +96,7 @@ def predict(model, paths, args, binarise):
 
     height, width, channels = model.input_shape[1:]
     color = {count: name for name, count in codec.COLORS.items()}[channels]
-    reader = reading.Reader(paths, (height, width), color, args.levels, args.skip_unreadable)
+    reader = reading.Reader(paths, (height, width), color, args.levels, args.skip_unreadable, binary=binary)
     places, found, waiting = [], [], []
 
     def classify():
@@ -131,7 +133,7 @@ def write_csv(path, class_names, paths, probabilities):
 
 def main(argv=None):
     args = parse_args(argv)
-    class_names, binarise, levels = read_model(args.model)
+    class_names, binarise, levels, binary = read_model(args.model)
     args.levels = args.levels or levels or DEEP
     paths = list_files(args.images)
     if args.csv and (Path(args.csv).is_dir() or not Path(args.csv).resolve().parent.is_dir()):
@@ -141,7 +143,7 @@ def main(argv=None):
     model = archives.load_model(path)
     if model.output_shape[-1] != len(class_names):
         raise BadInput(f"{path}: gives {model.output_shape[-1]} classes, but result.json names {len(class_names)}")
-    places, probabilities = predict(model, paths, args, binarise)
+    places, probabilities = predict(model, paths, args, binarise, binary)
     readable = [paths[place] for place in places]
     if args.csv:
         write_csv(args.csv, class_names, readable, probabilities)

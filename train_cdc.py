@@ -30,6 +30,7 @@ def parse_args(argv=None):
     add("-path", "--path", default="data", help="class folders, or a folder with train/ in it")
     add("--images", "--images-per-class", type=cli.limit, default=-1, help="images of each class, -1 for all")
     add("--subset", metavar="FILE", help="use the images that this split.json or subset.json lists")
+    add("--most", type=cli.positive, metavar="N", help="images in all at most, of all classes alike (default: all)")
     add("--epochs", type=cli.positive, default=500, help="passes over the images")
     add(
         "--latent",
@@ -59,6 +60,7 @@ def read_images(args):
     root = folders.training_root(args.path)
     files = folders.list_images(root)
     chosen = selection.choose(files, root, args.images, args.seed, args.subset)
+    chosen = selection.draw_at_most(chosen, args.most, args.seed) if args.most else chosen
     images, labels = albums.read_classes(chosen, args.size, args.color)
     if len(images) < 2:
         raise BadInput(f"{root}: 1 image in all, at least 2 are needed")

@@ -45,6 +45,7 @@ def parse_args(argv=None):
     add("-path", "--path", default="data", help="class folders, or a folder with train/ in it")
     add("--images", "--images-per-class", type=cli.limit, default=-1, help="images of each class, -1 for all")
     add("--subset", metavar="FILE", help="use the images that this split.json or subset.json lists")
+    add("--most", type=cli.positive, metavar="N", help="images in all at most, of all classes alike (default: all)")
     add("--unlabelled", metavar="FOLDER", help="reconstruct these images too, without labels")
     add("--unlabelled-images", type=cli.limit, metavar="N", help="N unlabelled images per class (default: all)")
     add("--transductive", action="store_true", help="reconstruct the test images too, without labels")
@@ -101,8 +102,8 @@ def check(parser, args):
     ):
         if given and not needed:
             parser.error(f"{flag}: goes with {wanted}")
-    test = Path(args.path) / "test"
-    if args.unlabelled and Path(args.unlabelled).resolve() == test.resolve():
+    tests = [place.resolve() / "test" for place in (Path(args.path), folders.training_root(args.path).parent)]
+    if args.unlabelled and any(Path(args.unlabelled).resolve().is_relative_to(test) for test in tests):
         parser.error("--unlabelled: these are the test images; to train on them, say --transductive")
     if args.vgg_weights and not Path(args.vgg_weights).is_file():
         parser.error(f"--vgg-weights {args.vgg_weights}: no such file")
@@ -113,11 +114,14 @@ def choose_files(args):
     root = folders.training_root(args.path)
     files = folders.list_images(root)
     chosen = selection.choose(files, root, args.images, args.seed, args.subset)
+    chosen = selection.draw_at_most(chosen, args.most, args.seed) if args.most else chosen
     others = []
     if args.unlabelled:
         used = {path.resolve() for paths in chosen.values() for path in paths}
-        listed = folders.list_unlabelled(args.unlabelled).items()
-        free = {name: [path for path in paths if path.resolve() not in used] for name, paths in listed}
+        listed = folders.list_unlabelled(args.unlabelled)
+        if not any(listed.values()):
+            raise BadInput(f"{args.unlabelled}: no images in it")
+        free = {name: [path for path in paths if path.resolve() not in used] for name, paths in listed.items()}
         drawn = selection.draw_subset(free, args.unlabelled_images or -1, args.seed)
         others += [path for paths in drawn.values() for path in paths]
     if args.transductive:

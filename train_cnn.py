@@ -170,6 +170,11 @@ def loss_of(args, joined):
     return next((arm.loss for arm in joined if arm.loss), args.loss)
 
 
+def recipe_of(args):
+    """The classifier's recipe, with the flags' learning rate and weight decay."""
+    return models.find(args.model).recipe.changed(args.rate, args.weight_decay)
+
+
 def make_augmentation(args, images, seed):
     """Classic augmentation outside the graph."""
     if args.aug != "suitable":
@@ -221,7 +226,7 @@ def train_one(args, schedule, parts, joined, scope, place):
     if place:
         own_seed = backend.derive_seed(args.seed, f"network {place + 1}")
         backend.set_seeds(own_seed)
-    train, recipe = parts["train"], models.find(args.model).recipe
+    train, recipe = parts["train"], recipe_of(args)
     batches, augment = make_batches(args, schedule, train, joined, own_seed)
     in_step = any(arm.in_step for arm in joined)
     with scope():
@@ -293,14 +298,13 @@ def evaluate(network, part, files, class_names):
     return facts, metrics.report(probabilities, labels, class_names), arrays
 
 
-def save_result(folder, result, history, report, predictions, loss="ce"):
+def save_result(folder, result, history, report, predictions, title):
     """Writes the numbers and their pictures into the run folder; `predictions` is None where nothing was tested.
 
-    `loss` is what was trained for.
+    `title` says what the loss is.
     """
     runs.write_json(folder / "result.json", result)
     history.to_csv(folder / "history.csv", index=False)
-    title = losses.title(loss, models.find(result["model"]).recipe.weight_decay)
     panels = [(title, ["loss", "val_loss"]), ("accuracy", ["accuracy", "val_accuracy"])]
     shown = history.groupby("epoch", as_index=False).mean() if "network" in history else history
     plots.curves(folder / "curves.png", shown, panels)
@@ -379,13 +383,16 @@ def main(argv=None):
             "classes": class_names,
             "confusion": facts["confusion"],
         }
-        levels = reading.white_level([path for paths in files.train.values() for path in paths])
+        trained = [path for paths in files.train.values() for path in paths]
+        levels = reading.white_level(trained)
         result |= {"levels": levels} if levels else {}
+        result |= {"black_and_white": reading.has_black_and_white(trained)}
         result |= {"networks": args.networks} if args.networks > 1 else {}
         result |= {"views": average_views(args, network, parts)} if args.views else {}
         network.save(folder / "model.keras")
         selection.save_list(folder / "subset.json", subset=files.train)
-        save_result(folder, result, history, report, predictions, loss_of(args, joined))
+        title = losses.title(loss_of(args, joined), recipe_of(args).weight_decay)
+        save_result(folder, result, history, report, predictions, title)
     show(result, out)
 
 

@@ -49,6 +49,8 @@ def add_training_arguments(parser):
         metavar="imagenet|FILE|none",
         help="resnet50 only: weights to start from, Keras' download or a file of such without top (default: none)",
     )
+    add("--rate", type=cli.positive_float, help="learning rate at the start (default: the classifier's own)")
+    add("--weight-decay", type=cli.deviation, help="of all weights, as PyTorch's (default: the classifier's own)")
     add(
         "--loss",
         choices=losses.NAMES,
@@ -142,6 +144,9 @@ def check(parser, args):
         parser.error(f"--weights {args.weights}: no such file")
     if args.loss != "ce" and args.model == "ladder":
         parser.error(f"--loss {args.loss}: --model ladder has its own costs")
+    for flag in ("rate", "weight_decay"):
+        if getattr(args, flag) is not None and args.model in ("ladder", *models.FITTED):
+            parser.error(f"--{flag.replace('_', '-')}: --model {args.model} has its own or takes no steps")
     least = entry.least_width
     if args.width != 1 and least is None:
         parser.error(f"--width: --model {args.model} has one width; it goes with --model vgg")
@@ -180,6 +185,8 @@ def default_out(args):
         arms.chain.variant(args) if args.chain else None,
         arms.replacement.variant(args) if args.cglo else None,
         args.loss if args.loss != "ce" else None,
+        f"rate{args.rate:g}" if args.rate else None,
+        f"decay{args.weight_decay:g}" if args.weight_decay is not None else None,
         f"{args.networks}networks" if args.networks > 1 else None,
         f"{args.views}views" if args.views else None,
         args.aug if args.aug not in (None, "suitable") else None,
@@ -199,7 +206,7 @@ def settings_of(args, schedule, joined):
     found = {"schedule": schedule.settings()}
     found |= {name: getattr(args, name) for name in ("bad", "precision", "size", "color", "seed", "deterministic")}
     others = {"model": "thesis", "noise": None, "binarise": False, "augmenter": "generator", "validation_images": None}
-    others |= {"width": 1, "loss": "ce", "networks": 1, "views": None}
+    others |= {"width": 1, "loss": "ce", "networks": 1, "views": None, "rate": None, "weight_decay": None}
     found |= {name: getattr(args, name) for name, usual in others.items() if getattr(args, name) != usual}
     if args.aug not in (None, "suitable"):
         found["aug"] = args.aug

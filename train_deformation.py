@@ -48,6 +48,7 @@ def parse_args(argv=None):
         type=cli.share,
         help="--per-class only: share of the pooled covariance in that of each class (default: 0.5)",
     )
+    add("--rank", type=cli.positive, metavar="N", help="keep the N largest modes of each Gaussian (default: all)")
     add("--scale", nargs=2, type=cli.positive_float, metavar=("A", "B"), default=[0.2, 1.3], help=SCALE_HELP)
     add("--out", default="deform", help="run folder to make")
     cli.add_image_arguments(parser)
@@ -121,7 +122,8 @@ def main(argv=None):
     chosen, images, labels = read_images(args)
     names = ("pairs", "control", "penalty", "shrinkage", "scale", "size", "color", "seed", "deterministic")
     settings = {name: getattr(args, name) for name in names}
-    settings |= {name: True for name in ("affine", "appearance") if getattr(args, name)}
+    # Only where they are given, so that models made before there were such flags are still taken for done.
+    settings |= {name: value for name in ("affine", "appearance", "rank") if (value := getattr(args, name))}
     settings |= {"image_shape": list(images.shape[1:]), "classes": list(chosen)}
     data = {"images": albums.fingerprint(images, labels)}
     if runs.finished(args.out, settings, data):
@@ -140,6 +142,8 @@ def main(argv=None):
     with runs.writing(args.out, settings, data, facts=facts) as folder, bar:
         fields, history = registration.register(values, pairs, grid, args.penalty, bar.update, affine=args.affine)
         models = deformation.fit(fields, labels[pairs[:, 0]], len(chosen), args.shrinkage)
+        if args.rank:
+            models = [deformation.largest(model, args.rank) for model in models]
         arrays = {f"modes{k}": model for k, model in enumerate(models)}
         if args.appearance:
             moved = deformation.Deformer(models, images.shape[1:]).apply(values[pairs[:, 0]], fields)[0]

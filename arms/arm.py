@@ -80,13 +80,22 @@ class Arm:
         return {}
 
 
-def open_unlabelled(args, reading):
+def open_unlabelled(args, reading, labelled=True):
     """Opens the album of the images of `--unlabelled`, as many per class as `--unlabelled-images` says.
+
+    Args:
+        args: the flags.
+        reading: a `Reading`.
+        labelled: whether training images that lie among them count, or are passed over.
 
     Raises:
         ValueError: there are fewer than two, or they are of another shape than the training images.
     """
-    files = selection.draw_subset(listing.list_unlabelled(args.unlabelled), args.unlabelled_images or -1, args.seed)
+    files = listing.list_unlabelled(args.unlabelled)
+    if not labelled:
+        used = {path.resolve() for paths in reading.files.values() for path in paths}
+        files = {name: [path for path in paths if path.resolve() not in used] for name, paths in files.items()}
+    files = selection.draw_subset(files, args.unlabelled_images or -1, args.seed)
     paths = [path for part in files.values() for path in part]
     if len(paths) < 2:
         raise ValueError(f"{args.unlabelled}: {len(paths)} images in it, at least 2 are needed")

@@ -31,7 +31,7 @@ def check(parser, args):
 
 
 def read(args, reading):
-    album = open_unlabelled(args, reading) if args.unlabelled else None
+    album = open_unlabelled(args, reading, labelled=False) if args.unlabelled else None
     return MixMatch(album, args.unlabelled_images or -1, reading.schedule.steps())
 
 

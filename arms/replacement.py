@@ -46,6 +46,8 @@ def check(parser, args):
         parser.error("-cglo: replaces real images, and goes with none of -vae, -chain and --model ladder")
     if args.binarise:
         parser.error("-cglo: draws grey levels or colours, not the black and white of --binarise")
+    if args.augmenter == "graph":
+        parser.error("-cglo: the images that it draws are not augmented; it goes with --augmenter generator")
     args.replace = 0.5 if args.replace is None else args.replace
     args.interpolation, args.coin = args.interpolation or "slerp", args.coin or "example"
 

@@ -13,8 +13,8 @@ from benchmarks.measure import Line, printed
 from common import cli, runs
 
 SUBJECTS = (
-    "stage_one vae_training conditional cglo classifier augmentation gibbs memory growth precision grid compare".split()
-)
+    "stage_one vae_training conditional cglo classifier augmentation gibbs memory growth precision grid compare assess"
+).split()
 
 
 def main(argv=None):

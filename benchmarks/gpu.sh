@@ -10,5 +10,7 @@ python=${GPU_PYTHON:-$here/.venv/bin/python}
 if [ -z "${GPU_PYTHON:-}" ]; then
     (cd "$here" && source ./setup.sh requirements-gpu.txt)
 fi
+# JAX would reserve three quarters of the GPU's memory in this process, while the grid's worker needs it.
+export XLA_PYTHON_CLIENT_PREALLOCATE=false
 export KERAS_BACKEND=jax PYTHONPATH=$here
 exec "$python" -m benchmarks.gpu "$@"

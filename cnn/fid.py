@@ -14,7 +14,14 @@ def _check(a, b):
         raise ValueError(f"features should be (images, features), as many in both. Received: {a.shape}, {b.shape}")
     if min(len(a), len(b)) < 2:
         raise ValueError(f"a distance of two sets needs at least 2 images in each. Received: {len(a)} and {len(b)}")
-    return np.asarray(a, np.float64), np.asarray(b, np.float64)
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    broken = [int(np.sum(~np.isfinite(x).all(axis=1))) for x in (a, b)]
+    if any(broken):  # of which a distance would come out as 0, or not at all
+        raise ValueError(
+            f"features should be finite numbers; those of {broken[0]} of {len(a)} images of the one set and of "
+            f"{broken[1]} of {len(b)} of the other are not"
+        )
+    return a, b
 
 
 def _factor(features):

@@ -21,7 +21,9 @@ class HandMade:
 
     def __init__(self, preset, seed):
         self.preset, self.rng = preset, np.random.default_rng(seed)
-        self.moves = any((preset.rotation, preset.shift, preset.zoom, preset.shear, preset.crop))
+        affine = preset.rotation, preset.shift, preset.zoom, preset.shear, preset.crop
+        # With padding, cropping mirrors images.
+        self.moves = any((*affine, preset.elastic, preset.warp, preset.flip and not preset.padding))
 
     def __call__(self, images):
         preset, rng = self.preset, self.rng

@@ -1,9 +1,28 @@
 """How generated images join the real ones: a page per epoch, or all at once (thesis 6.3 and 6.4)."""
 
+import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+MOST_BYTES = 2**28  # of a page in memory as float32
+
+
+class View:
+    """Chosen images of an album, or of an array, that are read each time they are asked for."""
+
+    def __init__(self, album, places):
+        self.album, self.places = album, places
+
+    def __getitem__(self, rows):
+        return self.album[self.places[rows]]
+
+
+def open_page(album, places, image_shape):
+    """The images of a page: in memory, where they are used many times; a `View` above `MOST_BYTES`."""
+    size = 4 * len(places) * math.prod(image_shape)
+    return album[places] if size <= MOST_BYTES else View(album, places)
 
 
 def page(epoch, page_size, num_generated):
@@ -38,7 +57,8 @@ def batches(real, generated, schedule, seed, augment=None):
     Args:
         real: pair of images and one-hot labels, float32 `(num_images, num_classes)`. `images[rows]` gives float32
             `(num_rows, height, width, channels)`, so that an array will do, and so will an album of uint8 images.
-        generated: such a pair, or None if the schedule takes none. Its images are read a page at a time.
+        generated: such a pair, or None if the schedule takes none. Its images are read a page at a time, those of
+            pages beyond `MOST_BYTES` in every batch.
         schedule: a `protocols.Schedule`.
         seed: integer seed of the shuffling.
         augment: maps a batch of images to a batch of the same shape; None for none.
@@ -53,7 +73,7 @@ def batches(real, generated, schedule, seed, augment=None):
         parts = [real]
         if schedule.page_size > 0:  # a page is read once, and used many times in its epoch
             places = page(epoch, schedule.page_size, num_generated)
-            parts.append((generated[0][places], generated[1][places]))
+            parts.append((open_page(generated[0], places, real[0].shape[1:]), generated[1][places]))
         elif schedule.page_size < 0:
             parts.append(generated)
         labels = np.concatenate([y for _, y in parts])
@@ -70,7 +90,9 @@ def _take(parts, rows):
     first, second = parts
     images = np.empty((len(rows), *first.shape[1:]), np.float32)
     own = rows < len(first)
-    images[own], images[~own] = first[rows[own]], second[rows[~own] - len(first)]
+    for part, mine, places in ((first, own, rows), (second, ~own, rows - len(first))):
+        if mine.any():  # an album of files gives no empty batch
+            images[mine] = part[places[mine]]
     return images
 
 

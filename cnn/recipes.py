@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 LADDER_RATE = 0.002  # Rasmus et al. 2015, released code
 LADDER_CONSTANT = 2 / 3  # share of the training before the learning rate falls, to 0 at the end
@@ -29,6 +29,12 @@ class Recipe:
     falls: tuple = ()
     factor: float = 1.0
     weight_decay: float = 0.0
+
+    def changed(self, rate=None, weight_decay=None):
+        """Gives the recipe with another learning rate at the start and another weight decay; None keeps its own."""
+        options = {**self.options, "learning_rate": rate} if rate else self.options
+        decay = self.weight_decay if weight_decay is None else weight_decay
+        return replace(self, options=options, weight_decay=decay)
 
     def rates(self, steps):
         """Lays out the learning rate by optimiser steps, as Keras' `PiecewiseConstantDecay` takes it.

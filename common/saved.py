@@ -61,7 +61,7 @@ class Options(NamedTuple):
     seed_of: Callable  # gives an integer seed for a name
     sampler: str | None = None
     half_range: float = 1.5  # of the uniform sampler
-    starts: Any = None  # of what starts at images: float32 `(num_starts, height, width, channels)`, of chains 0 and 1
+    starts: Any = None  # of what starts at images: float32 `(num_starts, height, width, channels)`, or an album
     labels: Any = None  # of the same: integers `(num_starts,)`, the class of each start
     length: int | None = None  # of chains: steps before one goes back to its start
     thin: int = 1  # of chains: keep every N-th state

@@ -45,6 +45,7 @@ class Study:
         quick: what --quick sets, {name: value}; any flag on the command line wins.
         shared: own flags that all cells of a folder share: a grid may grow by everything else.
         files: own flags that name files whose content all cells of a folder share.
+        settle: (flags) fills in, once they are parsed, those whose default follows from others.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Study:
     quick: dict = field(default_factory=dict)
     shared: tuple = ()
     files: tuple = ()
+    settle: Callable = lambda args: None
 
 
 @dataclass
@@ -106,6 +108,7 @@ def parse_args(study, argv=None):
         parser.set_defaults(out=default_out(study)[1], **{**QUICK, **study.quick})
         args = parser.parse_args(argv)
     args.dataset = None if args.source or args.path else args.dataset or "mnist"
+    study.settle(args)
     return args
 
 

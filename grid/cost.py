@@ -82,7 +82,8 @@ def of_cdc(line, graph):
 
 def of_all_classes(line, graph):
     """Images that a model of all classes learns from."""
-    return line["--images"] * graph.num_classes if line.get("--images", -1) > 0 else sum(graph.classes.values())
+    found = line["--images"] * graph.num_classes if line.get("--images", -1) > 0 else sum(graph.classes.values())
+    return min(found, line.get("--most", found))
 
 
 def of_cglo(line, graph):

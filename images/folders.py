@@ -103,6 +103,22 @@ def _survey(root, follow_links=False):
     return files, passed
 
 
+def beside(root, parts=()):
+    """Counts what lies in a folder and is neither a class folder nor a part, a Counter as of `survey`.
+
+    Args:
+        root: folder of class folders, or of `parts`.
+        parts: names of the parts in it, beside which folders count too.
+    """
+    passed = Counter()
+    passed["image beside the folders"] = len(_images(root))
+    others = sorted(set(_subfolders(root)) - set(parts), key=natural_key) if parts else []
+    if others:
+        names = ", ".join(f"{name}/" for name in others[:5]) + (", ..." if len(others) > 5 else "")
+        passed[f"folder beside {' and '.join(f'{part}/' for part in parts)} ({names})"] = len(others)
+    return passed
+
+
 def list_unlabelled(root):
     """Lists images whose labels are not asked for: those in class folders, and those beside such folders.
 

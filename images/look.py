@@ -48,7 +48,7 @@ class Findings:
 
     Attributes:
         parts: {part: {class: paths}} of the readable images; the part is `""` where there is no split.
-        passed: text on what was passed over, per part.
+        passed: text on what was passed over, per part; `""` also where it lies beside the parts.
         unreadable: list of messages that name the files.
         blank: paths of images without any contrast.
         pairs: list of (path, path, exact, where), see `twins.Pair`.
@@ -91,6 +91,8 @@ class Findings:
 def survey(root):
     """Lists the parts of a folder, `{part: {class: paths}}`, and what was passed over in each, `{part: text}`.
 
+    What lies beside `train/` and `test/` has the part `""`.
+
     A part is `"train"` or `"test"`, or `""` where there is no split: in a folder of class folders, or where one of the
     two parts is missing.
 
@@ -98,10 +100,14 @@ def survey(root):
         ValueError: there are no class folders with images.
     """
     root = Path(root)
-    is_split = folders.training_root(root) != root and (root / "test").is_dir()
-    roots = {part: root / part for part in ("train", "test")} if is_split else {"": folders.training_root(root)}
+    train = folders.training_root(root)
+    is_split = train != root and (root / "test").is_dir()
+    roots = {part: root / part for part in ("train", "test")} if is_split else {"": train}
     found = {part: folders.survey(place) for part, place in roots.items()}
-    passed = {part: folders.passed_in_words(kinds) for part, (_, kinds) in found.items()}
+    kinds = {part: kinds + folders.beside(roots[part]) for part, (_, kinds) in found.items()}
+    if train != root:
+        kinds[""] = kinds.get("", Counter()) + folders.beside(root, tuple(roots) if is_split else ("train",))
+    passed = {part: folders.passed_in_words(of) for part, of in kinds.items()}
     return {part: files for part, (files, _) in found.items()}, {part: text for part, text in passed.items() if text}
 
 

@@ -110,6 +110,25 @@ def is_black_and_white(paths):
     return brightest == 1
 
 
+def has_black_and_white(paths):
+    """Whether files with the levels 0 and 1 alone are black and white in this data set.
+
+    Looks at files until one has a level between black and white.
+
+    Returns:
+        True of such files, False of files with other levels, and None of files with 0 and 255 alone, which may have
+        been such files before they were prepared.
+    """
+    brightest = 0
+    for path in paths:
+        with contextlib.suppress(ValueError):
+            image = load(path, set())
+            if image.dtype.itemsize == 2 or ((image > 1) & (image < 255)).any():
+                return False
+            brightest = max(brightest, int(image.max(initial=0)))
+    return True if brightest == 1 else None
+
+
 def _class_folders(path):
     """The class folders of the data set that `path` is a file of, those of its other parts included, each with its
     time of change.

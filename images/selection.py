@@ -39,6 +39,30 @@ def draw_subset(files, num_per_class, seed):
     return subset
 
 
+def draw_at_most(files, most, seed):
+    """Draws images of all classes alike until there are `most` in all; a class with fewer gives what it has.
+
+    Args:
+        files: dict from class name to paths.
+        most: images in all; one of each class is always drawn.
+        seed: integer, as for `draw_subset`.
+
+    Returns:
+        `files` itself if it holds no more, else a dict from class name to the drawn paths, in drawn order.
+    """
+    counts = sorted(map(len, files.values()))
+    if sum(counts) <= most:
+        return files
+    left, each = most, 0
+    for place, count in enumerate(counts):  # the smallest classes first: what they lack the others give
+        each = left // (len(counts) - place)
+        if count > each:
+            break
+        left -= count
+    each = max(each, 1)
+    return {name: draw_subset({name: paths}, min(each, len(paths)), seed)[name] for name, paths in files.items()}
+
+
 def check_enough(files, num_per_class, fewest, root):
     """Refuses a listing `{class: paths}` in which a class has fewer than `num_per_class` images.
 

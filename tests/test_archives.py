@@ -14,6 +14,7 @@ from conftest import ROOT
 from cnn.ladder import Ladder
 from common import archives
 from common.errors import BadInput
+from vae_aug import cdcgan, cdcvae
 from vae_aug.rbm import RBM
 from vae_aug.vae import VariationalAutoencoder
 
@@ -150,12 +151,14 @@ print(*(type(keras.saving.load_model(path)).__name__ for path in sys.argv[1:]))
 """
 
 
-def test_our_models_load_in_a_process_that_imports_the_package(decoder, tmp_path):
+def test_our_models_load_in_a_process_that_imports_the_package(decoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(cdcgan, "UNITS", 16)
     encoder = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     models = {
         "vae": VariationalAutoencoder(encoder, keras.saving.load_model(decoder)),
         "rbm": RBM((2, 2, 1), 3),
         "ladder": Ladder((2, 2, 1), 2, (3, 3), 0.1),
+        "cdcvae": cdcvae.build_encoder((8, 8, 1), 3, 2),
     }
     paths = []
     for name, model in models.items():
@@ -164,4 +167,4 @@ def test_our_models_load_in_a_process_that_imports_the_package(decoder, tmp_path
         paths.append(str(tmp_path / f"{name}.keras"))
         model.save(paths[-1])
     ended = subprocess.run([sys.executable, "-c", LOAD, *paths], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.stdout.split() == ["VariationalAutoencoder", "RBM", "Ladder"], ended.stderr
+    assert ended.stdout.split() == ["VariationalAutoencoder", "RBM", "Ladder", "Functional"], ended.stderr

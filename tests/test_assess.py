@@ -6,11 +6,11 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from conftest import write_digits
+from conftest import run_here, write_digits
 
 import assess
 from cnn import features, fid, models
-from images import albums, codec, folders
+from images import albums, codec, folders, selection
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,7 @@ def classifier(tmp_path):
     stack = [keras.Input((12, 12, 1)), keras.layers.Flatten(), keras.layers.Dense(5), keras.layers.Dense(3)]
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text('{"settings": {}}')
+    (tmp_path / "run" / "result.json").write_text('{"classes": ["0", "1", "2"]}')
     model = keras.Sequential(stack)
     model.save(tmp_path / "run" / "model.keras")
     return tmp_path / "run", model
@@ -155,6 +156,34 @@ def test_what_the_network_of_a_run_learns_from_generated_images(data, gen, class
     assert [weights.shape for weights in learner.get_weights()] == [weights.shape for weights in before]
     assert not np.allclose(learner.get_weights()[0], before[0])  # new weights
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_a_classifier_of_other_classes_says_nothing_of_accuracy(data, gen, classifier, tmp_path):
+    folder, _ = classifier
+    flags = ["--features", "classifier", "--classifier", folder]
+    for classes in (["0", "1", "2", "3"], ["2", "1", "0"]):
+        (folder / "result.json").write_text(json.dumps({"classes": classes}))
+        words = rf"run: knows the classes {', '.join(classes)}, these are 0, 1, 2 \(--steps 0 measures"
+        with pytest.raises(ValueError, match=words):
+            run(data, gen, tmp_path / "out", *flags, "--steps", 1)
+        assert not (tmp_path / "out").exists()
+    run(data, gen, tmp_path / "out", *flags)  # its features serve all the same
+    (folder / "result.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"result\.json: does not say which classes"):
+        run(data, gen, tmp_path / "broken", *flags, "--steps", 1)
+    (folder / "result.json").unlink()  # a model alone is taken at its word
+    run(data, gen, tmp_path / "none", *flags, "--steps", 1)
+
+
+def test_a_classifier_of_broken_weights_is_one_line(data, gen, classifier, tmp_path):
+    folder, model = classifier
+    model.layers[-2].set_weights([np.full_like(weights, np.nan) for weights in model.layers[-2].get_weights()])
+    model.save(folder / "model.keras")
+    flags = ["--features", "classifier", "--classifier", folder, "--steps", 0, "--out", tmp_path / "out"]
+    ended = run_here("assess.py", "-real", data, "-gen", gen, *flags)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "features should be finite numbers; those of 24 of 24 images" in ended.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_grey_images_are_three_equal_channels_for_inception():
@@ -229,3 +258,36 @@ def test_a_classifier_of_binary_images_is_given_such():
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
     np.testing.assert_array_equal(assess.predict(model, images, True), (images.reshape(5, 16) > 127).astype(np.float32))
     np.testing.assert_allclose(assess.predict(model, images), images.reshape(5, 16) / 255, atol=1e-6)
+
+
+def test_of_many_images_so_many_of_each_part_are_compared(data, gen, tmp_path):
+    result = run(data, gen, tmp_path / "out", "--most", 10)
+    assert result["images"] == {"real": 9, "generated": 9, "test": 9}  # three of each class
+    assert json.loads((tmp_path / "out/config.json").read_text())["settings"]["most"] == 10
+    assert run(data, gen, tmp_path / "few", "--most", 1)["images"]["real"] == 3
+
+
+def test_a_folder_made_without_a_most_stays_valid_where_it_changes_nothing(data, gen, tmp_path):
+    first = run(data, gen, tmp_path / "out")
+    assert "most" not in json.loads((tmp_path / "out/config.json").read_text())["settings"]
+    assert run(data, gen, tmp_path / "out", "--most", 24) == first
+    with pytest.raises(ValueError, match=r"made with .*now"):
+        run(data, gen, tmp_path / "out", "--most", 23)
+
+
+@pytest.mark.parametrize(
+    ("counts", "most", "drawn"),
+    [
+        ((4, 400, 400), 300, [4, 148, 148]),
+        ((50, 50, 50), 100, [33, 33, 33]),
+        ((3, 2, 1), 6, [3, 2, 1]),
+        ((3, 2, 1), 5, [2, 2, 1]),
+        ((9, 9, 9), 2, [1, 1, 1]),
+    ],
+)
+def test_classes_give_alike_and_small_ones_all(counts, most, drawn):
+    files = {name: [f"{name}{k}" for k in range(count)] for name, count in zip("abc", counts, strict=True)}
+    found = selection.draw_at_most(files, most, 1)
+    assert [len(paths) for paths in found.values()] == drawn
+    assert all(set(found[name]) <= set(files[name]) for name in files)
+    assert (found is files) == (sum(counts) <= most)

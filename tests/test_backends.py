@@ -90,6 +90,23 @@ def test_a_cglo_is_trained_and_replaces_images(run, root):
     assert result(root / "replaced")["cglo"]["of"] == 16
 
 
+@pytest.mark.parametrize("model", ["cdcvae", "cdcgan"])
+def test_a_conditional_model_is_trained_and_its_images_are_learned_and_assessed(run, root, model):
+    models, gen, vgg, out = (f"{model}-{part}" for part in ("models", "gen", "vgg", "assess"))
+    run("train_cdc.py", "--model", model, "--images", 4, "--epochs", 2, "--latent", 6, "--out", models)
+    assert len((root / models / "losses.csv").read_text().splitlines()) == 3
+    run("generate.py", "-models", models, "-out", gen, "--count", 4)
+    assert [len(list((root / gen / name).glob("*.png"))) for name in "012"] == [4] * 3
+    flags = ["--model", "vgg", "--width", 0.05, "-vae", gen, "--injection", "all"]
+    run("train_cnn.py", *TINY, *flags, "--out", vgg)
+    assert result(root / vgg)["images"] == {"train": 12, "test": 6, "generated": 12}
+    flags = ["--features", "pixels", "classifier", "--classifier", vgg, "--steps", 2, "--images", 4]
+    run("assess.py", "-real", "data", "-gen", gen, *flags, "--out", out)
+    found = json.loads((root / out / "assessment.json").read_text())
+    assert all(found["features"][space]["frechet"] > 0 for space in ("pixels", "classifier"))
+    assert found["accuracy"]["model"] == f"the network of {vgg}"
+
+
 def test_the_ladder_network_learns_from_unlabelled_images(run, root):
     run("train_cnn.py", *TINY, "--model", "ladder", "--unlabelled", "data/train", "--out", "ladder")
     assert result(root / "ladder")["unlabelled"] == 24
@@ -108,7 +125,7 @@ def test_wide_residual_networks_train_by_every_loss(run, root):
     run("train_cnn.py", *wrn, "--aug", "stroke", "--mix", "cutout", "--loss", "cosine+ce", "--out", "wrn")
     assert (result(root / "wrn")["arm"], result(root / "wrn")["steps"]) == ("AUG+CUTOUT", 4)
     run("train_cnn.py", *wrn, "--aug", "mild", "--mix", "mixmatch", "--unlabelled", "data/train", "--out", "mixmatch")
-    assert result(root / "mixmatch")["unlabelled"] == 24
+    assert result(root / "mixmatch")["unlabelled"] == 12  # the other 12 have labels
 
 
 def test_several_devices_share_a_training_and_its_evaluation(backend, run, root):

@@ -218,6 +218,17 @@ def test_the_label_loss_reaches_the_codes_through_the_image_and_not_a_network_of
         np.testing.assert_array_equal(new, old)
 
 
+def test_features_teach_the_codes_and_stay_as_they_are():
+    network = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, activation="relu")])
+    before, labels = network.get_weights(), [0, 1, 0, 1]
+    model, loss = build(labels, perceptual.Features(network), label_loss="none")
+    codes = model.codes.copy()
+    learn(model, loss, labels)
+    assert not np.allclose(model.codes, codes)  # the loss's only way to the codes is through the features
+    for new, old in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
 def test_unlabelled_images_are_reconstructed_and_have_no_label_loss():
     labels = np.array([0, 1, 0, 1, -1, -1, -1, -1])
     model, loss = build(labels)

@@ -1,6 +1,7 @@
 """compare.py from a folder of images to its answer, and what it refuses before anything is trained."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -12,14 +13,16 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, run_here, write_digits
+from conftest import ROOT, run_here, wait_until, write_digits
 from toy_grid import InThisProcess
 
 import compare
+import train_cdc
+import train_cglo
 from common import runs
 from common.errors import BadInput
 from experiments import own_data, study
-from experiments.own_data import answer, budget, grid, keep
+from experiments.own_data import answer, budget, grid, keep, verdict
 from grid.graph import FIRST_SEED
 from images import albums, codec, folders
 from report import results
@@ -161,14 +164,14 @@ def test_a_plan_fits_the_budget_and_is_remembered(tmp_path, capsys):
 
 
 def test_arms_that_a_budget_does_not_hold_are_left_out_unless_they_were_asked_for(tmp_path, capsys):
-    def planned(root, budget_, *flags):
+    def planned(root, budget_, *flags, rates=(10, 0)):
         args = parse("--budget", budget_, *flags)
 
         def make_cells(plan, seeds=None):
             return grid.Grid(args, COUNTS, plan, False, seeds).cells
 
         def measure(*_):
-            return {cell.facts["kind"]: (10, 0) for cell in make_cells(PLAN).values()}
+            return {cell.facts["kind"]: rates for cell in make_cells(PLAN).values()}
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(budget, "measure", measure)
@@ -187,6 +190,19 @@ def test_arms_that_a_budget_does_not_hold_are_left_out_unless_they_were_asked_fo
     assert planned(tmp_path / "b", "10m") == fewer  # remembered
     with pytest.raises(BadInput, match="allows no answer"):
         planned(tmp_path / "c", "10m", "--arms", *grid.ARMS)
+    # The budget that is said to hold all arms does, and one of a minute less does not, for given splits or steps too.
+    for name, little, flags in (
+        ("d", "10m", ()),
+        ("e", "9m", ("--seeds", 2)),
+        ("f", "15m", ("--seeds", 5)),
+        ("g", "15m", ("--steps", 1000)),
+    ):
+        capsys.readouterr()
+        planned(tmp_path / name, little, *flags, rates=(10, 0.01))
+        minutes = int(re.search(r"--budget (\d+)m holds all", capsys.readouterr().out)[1])
+        for more in (0, -1):
+            planned(tmp_path / f"{name}{more}", f"{minutes + more}m", *flags, rates=(10, 0.01))
+            assert ("Left out" in capsys.readouterr().out) == (more < 0)
 
 
 def test_a_comparison_that_was_begun_keeps_its_steps(tmp_path):
@@ -216,6 +232,7 @@ def test_masks_of_all_classes_are_scaled_alike(tmp_path):
         cv2.imread(str(tmp_path / f"data/{name}/a.png"), cv2.IMREAD_UNCHANGED).max() for name in ("one", "two")
     ]
     assert brightest == [1, 2]
+    assert runs.read_json(tmp_path / "data/config.json")["facts"] == {"black_and_white": False}
 
 
 def test_the_white_of_files_of_16_bits_is_noted(tmp_path):
@@ -225,14 +242,14 @@ def test_the_white_of_files_of_16_bits_is_noted(tmp_path):
         assert cv2.imwrite(str(tmp_path / f"photographs/{k % 2}/{k}.png"), image)
     args = compare.parse_args(["-path", str(tmp_path / "photographs"), "--size", "8", "8", "--color", "grey"])
     compare.prepare(args, tmp_path, {"usable": {"": {"0": ["0/0.png", "0/2.png"], "1": ["1/1.png", "1/3.png"]}}})
-    assert runs.read_json(tmp_path / "data/config.json")["facts"] == {"levels": 4095}
+    assert runs.read_json(tmp_path / "data/config.json")["facts"] == {"black_and_white": False, "levels": 4095}
     assert albums.read_images([tmp_path / "data/1/3.png"]).min() == 255
 
 
 def frame_of(scores, arms=("plain", "classic", "vae")):
     """A frame of scores as `results.collect` gives it: a row of `scores` per split, a column per arm."""
     rows = [
-        {"source": name, "seed": 42 + k, "f1": f1, "accuracy": f1, "variant": "", "size": 10}
+        {"source": name, "seed": 42 + k, "f1": f1, "accuracy": f1, "variant": "", "size": 10, "support": 600}
         for k, row in enumerate(scores)
         for name, f1 in zip(arms, row, strict=True)
     ]
@@ -247,6 +264,83 @@ def test_the_best_of_each_kind_are_compared_by_their_means():
     assert answer.recommended(wide, 0.25) == "classic"
     assert answer.best(wide, "control") is None
     assert answer.recommended(wide[["vae"]], 0.25) is None  # beside nothing, nothing can be said of it
+
+
+def test_of_a_handful_of_test_images_equal_gains_tell_nothing():
+    frame = frame_of([(0.5, 0.6, 0.7)] * 3)
+    assert answer.recommended(answer.scores(frame), 0.25) == "vae"
+    few = answer.scores(frame.assign(support=6))
+    assert answer.gain(few, "vae", "classic", 0.25).sd == pytest.approx(100 / 6)
+    assert answer.recommended(few, 0.25) == "classic"
+    assert answer.scores(frame.assign(support=[600, 6, 600] * 3)).attrs["image"] == 100 / 6  # the smallest test part
+
+
+def test_more_images_are_compared_with_the_best_of_all_arms():
+    frame = frame_of([(0.5, 0.55, 0.7)] * 2)
+    smaller = frame[frame["source"] == "plain"].assign(size=5, variant="half", f1=0.4)
+    said = answer.learning(pd.concat([frame, smaller]), answer.scores(frame))
+    assert said.endswith("+10.0 points to the classifier of real images alone; VAE is worth +20.0.")
+    wide = answer.scores(frame_of([(0.5, 0.8, 0.7)] * 2))
+    assert "classic augmentation is worth +30.0" in answer.learning(pd.concat([frame, smaller]), wide)
+    alone = answer.scores(frame_of([(0.5,)] * 2, ("plain",)))
+    assert answer.learning(pd.concat([frame, smaller]), alone).endswith("alone.")
+
+
+def test_three_images_of_each_class_make_splits_and_tell_nothing():
+    counts = dict.fromkeys(COUNTS, 3)
+    assert [grid.num_train(count, parse(), False) for count in (2, 3, 4)] == [1, 2, 3]
+    made = cells(counts=counts)
+    assert value(made["classifiers/vae-seed42"], "--page-size") == 6
+    assert value(made["classifiers/plain-quarter-seed42"], "-limtr") == 1
+    few = answer.scores(frame_of([(0.3, 0.4, 0.9)] * 5).assign(support=3))
+    found = answer.gain(few, "vae", "classic", grid.overlap(counts, parse(), False))
+    assert verdict.judge(found) == verdict.UNKNOWN
+    assert "Cannot tell" in verdict.sentence("VAE", "classic", found, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("smote", True), ("classic+vae", True), ("copies", False), ("noise", False), ("plain", False)]
+)
+def test_images_that_joined_the_training_are_kept_unless_they_are_controls(name, kept):
+    assert keep.leaves_images(name) == kept
+
+
+def test_generators_of_all_classes_learn_from_as_many_images_as_memory_holds():
+    few = {"cat": 12000, "dog": 4000}
+    size = ("--size", 64, 64, "--color", "rgb")
+    for counts, flags, most in ((few, size, 5461), (few, size[:3] + ("--color", "grey"), None), (COUNTS, size, None)):
+        made = cells(*flags, counts=counts)
+        for name in ("cdcvae", "cglo"):
+            cell = made[f"models/{name}-seed42"]
+            assert (value(cell, "--most") if "--most" in cell.flags else None) == most
+        assert "--most" not in made["models/vae-seed42"].flags  # a class at a time
+        assert value(made["assess/cglo-seed42"], "--most") == 1000
+
+
+def test_weights_may_join_a_comparison_that_was_begun_without_them(tmp_path):
+    (tmp_path / "weights.h5").write_bytes(b"one")
+    (tmp_path / "others.h5").write_bytes(b"two")
+    found, root = {"usable": {}, "is_split": False}, tmp_path / "out"
+    root.mkdir()
+
+    def claim(*flags):
+        compare.claim(parse("--size", 8, 8, "--color", "grey", *flags), root, found, PLAN, COUNTS)
+        return runs.read_json(root / "grid.json")
+
+    first = claim()
+    assert "pretrained" not in first["data"]
+    with pytest.raises(BadInput, match="made with settings width="):
+        claim("--pretrained", tmp_path / "weights.h5", "--width", 2)
+    assert runs.read_json(root / "grid.json") == first
+    joined = claim("--pretrained", tmp_path / "weights.h5")
+    assert joined == first | {"data": first["data"] | {"pretrained": joined["data"]["pretrained"]}}
+    assert claim("--pretrained", tmp_path / "weights.h5") == joined
+    with pytest.raises(BadInput, match="made with data pretrained="):
+        claim("--pretrained", tmp_path / "others.h5")
+    runs.write_json(root / "grid.json", first)
+    (root / "classifiers/imagenet-seed42").mkdir(parents=True)  # of downloaded weights
+    with pytest.raises(BadInput, match="made with data pretrained=null"):
+        claim("--pretrained", tmp_path / "weights.h5")
 
 
 def test_what_helps_is_recommended():
@@ -374,6 +468,18 @@ def test_what_is_kept_was_trained_on_all_images_and_predicts(done, data):
     assert len(run.stdout.splitlines()) == 12
 
 
+def test_the_report_shows_what_lies_in_the_folder_first(done):
+    assert (done[0] / "report/figures/folder.png").is_file()
+    page = (done[0] / "report/report.html").read_text(encoding="utf-8")
+    figures = page[page.index('<h2 id="figures">') :]
+    assert figures.index("What lies in the folder") < figures.index("Macro F1 of every arm")
+    assert "The first 8 images of each class, as they are trained on." in page
+
+
+def test_what_is_kept_says_what_masks_were_as_they_came(done):
+    assert json.loads((done[1] / "result.json").read_text())["black_and_white"] is False
+
+
 def test_a_given_split_is_kept_as_one_folder_of_all_images(tmp_path):
     for part in ("train", "test"):
         codec.write_images(tmp_path / "data" / part / "cat", ["1"], np.full((1, 8, 8, 1), len(part), np.uint8))
@@ -440,12 +546,22 @@ def test_absurd_flags_are_refused(tmp_path, flags, words):
     assert (run.returncode, words in run.stderr) == (2, True), run.stderr
 
 
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path):
+    root = write_digits(tmp_path / "data", side=8)
+    (tmp_path / "file").touch()  # a folder below a file can be made by nobody, root included
+    run = run_here("compare.py", "-path", root, "--out", tmp_path / "file/out")
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert str(tmp_path / "file") in run.stderr
+
+
 def test_a_look_trains_nothing_and_may_be_repeated_after_mending(tmp_path):
     root = write_digits(tmp_path / "data", side=8)
     (root / "train/0/broken.png").write_bytes(b"none")
     run = run_here("compare.py", "-path", root, "--out", tmp_path / "out", "--look")
     assert (run.returncode, "unreadable: 1, left out" in run.stdout) == (0, True), run.stderr
     assert "proposed: 8x8 pixels, grey" in run.stdout
+    assert "  0: 8 in train/, 4 in test/\n" in run.stdout
     assert (tmp_path / "out/look/train/0.png").is_file()
     (root / "train/0/broken.png").unlink()
     run = run_here("compare.py", "-path", root, "--out", tmp_path / "out", "--look")
@@ -457,14 +573,37 @@ def test_a_look_trains_nothing_and_may_be_repeated_after_mending(tmp_path):
 def test_killed_at_three_moments_a_comparison_ends_with_the_same_scores(done, data, tmp_path):
     command = [sys.executable, str(ROOT / "compare.py"), "-path", str(data), *map(str, TINY), "--jobs", "2"]
     command += ["--out", str(tmp_path / "again")]
-    for seconds in (8, 20, 35):
+    cells_ = tmp_path / "again" / "cells"
+
+    def finished():
+        return {path: path.stat().st_mtime_ns for path in cells_.glob("*/*.json")}
+
+    for count in (2, 7, 14):  # of 23 cells
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(seconds)
+        wait_until(lambda: len(finished()) >= count or process.poll() is not None)  # noqa: B023
+        assert process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
+    before = finished()
+    total = sum(not path.stem.endswith("-all") for path in (done[0] / "cells").glob("*/*.json"))  # kept were others
+    assert 14 <= len(before) < total
     assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
+    after = finished()
+    assert len(after) == total
+    assert {path: after[path] for path in before} == before  # what was finished is not run again
     frames = [results.collect(root, own_data.STUDY.axes) for root in (done[0], tmp_path / "again")]
     names = ["source", "variant", "seed", "size"]
     first, second = (frame.sort_values(names)[[*names, "f1"]].to_dict("list") for frame in frames)
     assert {name: first[name] for name in names} == {name: second[name] for name in names}
     assert first["f1"] == pytest.approx(second["f1"], abs=0.15)  # the number of threads changes the last bits
+
+
+def test_the_generators_of_all_classes_learn_from_so_many_images_at_most(tmp_path):
+    root = write_digits(tmp_path / "data", num_train=6, side=8)
+    for path in sorted((root / "train/1").iterdir())[2:]:
+        path.unlink()
+    flags = ["-path", str(root), "--most", "10"]
+    chosen, images, _ = train_cdc.read_images(train_cdc.parse_args(flags))
+    assert ([len(paths) for paths in chosen.values()], len(images)) == ([4, 2, 4], 10)
+    chosen, _ = train_cglo.choose_files(train_cglo.parse_args(flags))
+    assert [len(paths) for paths in chosen.values()] == [4, 2, 4]

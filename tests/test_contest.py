@@ -19,6 +19,7 @@ from experiments import contest, study
 from experiments.contest import arms, claims, tables
 from experiments.contest.grid import DEFORMED
 from grid import cost
+from report import statistics
 
 MNIST = dict.fromkeys(map(str, range(10)), 5421)
 SCRIPTS = {"train_deformation": train_deformation, "train_vae": train_vae, "train_rbm": train_rbm}
@@ -75,7 +76,8 @@ def test_every_source_runs_alone_with_the_thesis_augmentation_and_with_the_best_
         *("plain", "suitable", "elastic"),
         *("deformation", "deformation+suitable", "deformation+elastic"),
     ]
-    assert len(names) == 3 * (1 + len(arms.SOURCES)) == len(set(names))
+    assert names[-2:] == ["elastic+3", "deformation+elastic+3"]
+    assert len(names) == 3 * (1 + len(arms.SOURCES)) + 2 == len(set(names))
     assert arms.arm_names(["vae", "stroke"], "stroke") == ["stroke", "vae"]  # without the best there is no gain
     assert arms.arm_names(None, "suitable")[:4] == ["plain", "suitable", "deformation", "deformation+suitable"]
 
@@ -84,12 +86,12 @@ def test_a_generator_of_one_size_and_seed_serves_all_arms_and_classifiers():
     cells = cells_of("--sizes", "5", "--seeds", "2")
     kinds = pd.Series([key.split("/")[0] for key in cells]).value_counts().to_dict()
     assert kinds == {
-        "classifiers": 2 * 2 * 3 * (1 + len(arms.SOURCES)),
-        "gen": 2 * 7,
+        "classifiers": 2 * 2 * (3 * (1 + len(arms.SOURCES)) + 2),
+        "gen": 2 * 9,
         "cglo": 2,
-        "models": 2 * 2,
+        "models": 2 * 3,
         "cdc": 2 * 2,
-        "rbm": 2,
+        "rbm": 2 * 2,
         "deform": 2 * 2,
     }
     both = cells["classifiers/thesis-5-vae-and-deformation+stroke-seed42"]
@@ -103,13 +105,37 @@ def test_a_generator_of_one_size_and_seed_serves_all_arms_and_classifiers():
     every = cells["deform/deformation-all-5-seed42"].flags
     assert {"--affine", "--appearance"} <= set(every)
     assert not {"--affine", "--appearance"} & set(cells["deform/deformation-5-seed42"].flags)
-    chains = cells["gen/rbm-5-seed42"]
-    assert (flag(chains, "--labelled"), flag(chains, "--seed")) == (5, 42)  # the images of the classifier, no others
-    assert flag(cells["rbm/bad-50-seed42"], "--images") == 5
     deformed = cells["models/vae-of-deformed-5-seed43"]
     assert (flag(deformed, "-path"), flag(deformed, "--images")) == (PurePosixPath("gen/deformed-5-seed43"), DEFORMED)
     assert "data" not in deformed.needs
     assert "--aug" not in cells["classifiers/thesis-5-plain-seed42"].flags
+
+
+def test_chains_start_from_the_images_of_the_classifier_and_their_models_learn_no_others():
+    cells = cells_of("--sizes", "5", "--seeds", "1", "--arms", "rbm", "g-rbm", "vae-chains+stroke")
+    models = {"rbm": "rbm/bad-50-seed42", "g-rbm": "rbm/good-50-seed42", "vae-chains": "models/vae-chains-5-seed42"}
+    for source, model in models.items():
+        chains = cells[f"gen/{source}-5-seed42"]
+        assert (flag(chains, "-models"), flag(chains, "--sampler")) == (PurePosixPath(model), "chain")
+        assert (flag(chains, "--labelled"), flag(chains, "--chain-length"), flag(chains, "--seed")) == (5, 500, 42)
+        assert flag(cells[model], "--images") == 5
+    vae = cells["models/vae-chains-5-seed42"]
+    assert {"--joint", "--binarise", "--train-on-all"} <= set(vae.flags)
+    assert (flag(vae, "--latent"), flag(vae, "--objective"), flag(vae, "--epochs")) == (20, "elbo", 1000)
+    few = cells_of("--arms", "vae-chains", "--epochs", "7")["models/vae-chains-5-seed42"]
+    assert flag(few, "--epochs") == 7
+
+
+def test_the_number_of_pages_is_that_of_the_flag_if_there_is_one():
+    key = "classifiers/thesis-5-vae-seed42"
+    assert "-e" not in cells_of("--arms", "vae")[key].flags
+    assert flag(cells_of("--arms", "vae", "-e", "20")[key], "-e") == 20
+
+
+def test_the_default_pairs_can_decide_on_every_generator():
+    args = study.parse_args(contest.STUDY, [])
+    learned = sum(source.learned for source in arms.SOURCES.values())
+    assert learned * 2 / 2 ** (args.seeds * len(args.sizes)) < statistics.ALPHA  # Holm's first step, all pairs positive
 
 
 @pytest.mark.parametrize("flags", [(), ("--size", "8", "8", "--deterministic"), ("--best", "photographs")])
@@ -189,21 +215,55 @@ def test_the_time_of_a_generator_is_that_of_all_that_it_needs():
     assert board(rows, made=made).frame["seconds of the generator"].tolist() == ["", "130", "37", ""]
 
 
-def test_the_first_sentence_says_whether_a_generator_wins():
-    def said(**scores):
-        [text] = claims.lead(frame(**scores), "stroke")
-        return text
+def test_the_time_of_an_rbm_is_that_of_the_source_that_it_serves(monkeypatch):
+    def records(root, kind):
+        del root
+        rbm = [{"generator": name, "available": 50, "seed": 42} for name in ("b-rbm", "g-rbm")]
+        gen = [{"source": name, "per_class": 5, "seed": 42} for name in ("rbm", "g-rbm", "vae-chains")]
+        found = {"rbm": zip(rbm, (30, 200), strict=True), "gen": zip(gen, (1, 2, 4), strict=True)}
+        return [("key", {"facts": facts, "seconds": seconds}) for facts, seconds in found.get(kind, ())]
 
-    best = [0.90, 0.91, 0.92, 0.90]
-    words = "With 5 images per class and thesis "
-    wins = said(stroke=best, vae_stroke=[x + 0.01 + k / 1000 for k, x in enumerate(best)], mixup_stroke=[0.99] * 4)
-    assert wins.startswith(f"{words}a generator wins: vae+stroke over stroke, +1.15 points of macro F1, 4 pairs, 95 %")
-    assert said(stroke=best, vae=[0.5] * 4).startswith(f"{words}no generator wins: the best is vae over stroke, -40.75")
-    assert said(stroke=best, vae=[0.95, 0.86, 0.95, 0.86]).startswith(f"{words}it is open whether a generator wins")
-    assert said(stroke=[0.9], vae=[0.95]).startswith(f"{words}it is open")  # one seed decides nothing
+    monkeypatch.setattr(tables.results, "records", records)
+    found = tables.seconds_of_generators("grid", 10)
+    assert found == {("rbm", 5, 42): 31, ("g-rbm", 5, 42): 202, ("vae-chains", 5, 42): 4}
+
+
+WORDS = "With 5 images per class and thesis "
+
+
+def said(**scores):
+    [text] = claims.lead(frame(**scores), "stroke")
+    return text
+
+
+def test_the_first_sentence_says_whether_a_generator_wins():
+    best = [0.90, 0.91, 0.92, 0.90, 0.91]
+    wins = said(stroke=best, vae_stroke=[x + 0.01 + k / 1000 for k, x in enumerate(best)], mixup_stroke=[0.99] * 5)
+    assert wins.startswith(f"{WORDS}a generator wins: vae+stroke over stroke, +1.20 points of macro F1, 5 pairs, 95 %")
+    assert "the best of" not in wins  # there is one arm with a generator
+    assert said(stroke=best, vae=[0.5] * 5).startswith(f"{WORDS}no generator wins: the best is vae over stroke, -40.80")
+    assert said(stroke=best, vae=[0.95, 0.86] * 2 + [0.91]).startswith(f"{WORDS}it is open whether a generator wins")
     three = said(stroke=best, vae_stroke=best, vae_stroke_3=[x + 0.05 for x in best])
-    assert three.startswith(f"{words}it is open whether a generator wins: the best is vae+stroke over stroke, +0.00")
-    assert said(stroke=best, mixup=best) == f"{words}no arm with a generator was run beside stroke."
+    assert three.startswith(f"{WORDS}it is open whether a generator wins: the best is vae+stroke over stroke, +0.00")
+    assert said(stroke=best, mixup=best) == f"{WORDS}no arm with a generator was run beside stroke."
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 4])
+@pytest.mark.parametrize("gain", [-0.02, 0.02])
+def test_fewer_than_five_pairs_decide_nothing(pairs, gain):
+    best = [0.90, 0.91, 0.92, 0.90][:pairs]
+    text = said(stroke=best, vae=[x + gain + k / 1000 for k, x in enumerate(best)])
+    assert text.startswith(f"{WORDS}it is open whether a generator wins: the best is vae over stroke")
+
+
+def test_an_arm_with_one_pair_does_not_hide_one_with_ten():
+    best = [0.90, 0.91] * 5
+    text = said(stroke=best, vae=[x + 0.01 for x in best], smote=[best[0] + 0.02])
+    assert text.startswith(f"{WORDS}a generator wins: vae over stroke, +1.00 points of macro F1, 10 pairs")
+    assert text.endswith(", the best of 2 arms with a generator.")
+    # From five pairs on the mean decides, not the number of pairs.
+    text = said(stroke=best, vae=[x + 0.01 for x in best], smote=[x + 0.02 for x in best[:5]])
+    assert text.startswith(f"{WORDS}a generator wins: smote over stroke, +2.00 points of macro F1, 5 pairs")
 
 
 def test_a_verdict_needs_eight_pairs():

@@ -1,8 +1,10 @@
 """Velocity fields, their exponentials, the registration of pairs, and the Gaussian of what was found."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
-from scipy import linalg, ndimage
+from scipy import linalg, ndimage, stats
 
 from images import codec, sources
 from vae_aug import deformation, registration, residuals, velocity
@@ -116,6 +118,43 @@ def test_pairs_are_of_one_class_and_ordered():
     assert {tuple(pair) for pair in few} <= {tuple(pair) for pair in pairs}
 
 
+def listed_pairs(rows, most, rng):
+    """What `ordered_pairs` was before it drew numbers of pairs: all pairs of a class, put into an order."""
+    first, second = np.nonzero(~np.eye(len(rows), dtype=bool))
+    kept = np.sort(rng.permutation(len(first))[:most])
+    return np.stack([rows[first[kept]], rows[second[kept]]], axis=1)
+
+
+@pytest.mark.parametrize("count", [2, 5, 10, 11, 100])
+def test_the_pairs_of_small_classes_are_what_they_were(count):
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [count, count, 1]))
+    found, rng = registration.ordered_pairs(labels, 100, np.random.default_rng(1)), np.random.default_rng(1)
+    wanted = [listed_pairs(np.flatnonzero(labels == label), 100, rng) for label in range(3)]
+    np.testing.assert_array_equal(found, np.concatenate(wanted))
+
+
+def test_pairs_of_large_classes_are_drawn_without_a_list_of_all():
+    labels = np.tile([0, 1], 6000)
+    tracemalloc.start()
+    found = registration.ordered_pairs(labels, 1000, np.random.default_rng(0))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2e6  # bytes; the list took over 500 million
+    assert (labels[found] == np.repeat([0, 1], 1000)[:, None]).all()
+    assert (found[:, 0] != found[:, 1]).all()
+    assert len({tuple(pair) for pair in found}) == 2000
+    for side in found[:1000].T:
+        assert stats.kstest(side / len(labels), "uniform").pvalue > 0.01
+    assert (found[:1000] == found[np.lexsort((found[:1000, 1], found[:1000, 0]))]).all()
+    np.testing.assert_array_equal(found, registration.ordered_pairs(labels, 1000, np.random.default_rng(0)))
+
+
+def test_all_pairs_of_a_large_class_are_there_where_so_many_are_asked_for(monkeypatch):
+    monkeypatch.setattr(registration, "MOST_SHUFFLED", 3)
+    found = registration.ordered_pairs(np.zeros(5, int), 100, np.random.default_rng(0))
+    assert [tuple(pair) for pair in found] == [(a, b) for a in range(5) for b in range(5) if a != b]
+
+
 def test_roughness_is_the_mean_squared_gradient():
     control = np.zeros((2, 5, 4, 2), np.float32)
     control[1, ..., 0] = 3 * np.arange(5)[:, None]  # grows by 3 px per 2 px
@@ -221,6 +260,29 @@ def test_shrinkage_mixes_the_covariance_of_a_class_with_the_pooled_one():
     assert len(deformation.fit(control, labels, 3, 1.0)) == 1
     with pytest.raises(ValueError, match=r"from 0 to 1\. Received: 1.5"):
         deformation.fit(control, labels, 3, 1.5)
+
+
+def test_a_low_rank_keeps_the_largest_part_of_the_covariance():
+    control = fields(30)
+    sizes, axes = np.linalg.eigh(covariance(control))
+    [model] = deformation.fit(control, np.zeros(30, int), 1)
+    kept = deformation.largest(model, 3)
+    assert (kept.shape, kept.dtype) == ((3, *GRID, 2), np.float32)
+    # The best approximation, in the Frobenius and in the spectral norm: the part of the largest eigenvalues
+    wanted = (axes[:, -3:] * sizes[-3:]) @ axes[:, -3:].T
+    np.testing.assert_allclose(3 * covariance(kept), wanted, atol=1e-4)
+    drawn, _ = deformation.Deformer([kept], SHAPE).sample(np.zeros(50, int), np.random.default_rng(0))
+    assert np.linalg.matrix_rank(drawn.reshape(50, -1), tol=1e-3) == 3
+    np.testing.assert_allclose(30 * covariance(deformation.largest(model, 99)), 30 * covariance(model), atol=1e-4)
+
+
+def test_a_low_rank_of_a_mixture_is_that_of_its_covariance():
+    control, labels = np.concatenate([fields(6, 1), fields(6, 2, size=3)]), np.repeat([0, 1], 6)
+    for model in deformation.fit(control, labels, 2, 0.5):  # its fields are not orthogonal
+        whole = len(model) * covariance(model)
+        sizes, axes = np.linalg.eigh(whole)
+        wanted = (axes[:, -2:] * sizes[-2:]) @ axes[:, -2:].T
+        np.testing.assert_allclose(2 * covariance(deformation.largest(model, 2)), wanted, atol=1e-3)
 
 
 def test_each_label_is_deformed_by_the_gaussian_of_its_class():

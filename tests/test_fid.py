@@ -54,6 +54,16 @@ def test_frechet_of_equal_sets_is_exactly_0(n, d):
     assert fid.frechet(x, x + np.float32(1e-3)) > 0
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_no_numbers_have_no_distance(value):
+    a, b = np.random.default_rng(0).random((2, 5, 3))
+    b[1] = value
+    words = "should be finite numbers; those of 0 of 5 images of the one set and of 1 of 5 of the other are not"
+    for distance in (fid.frechet, fid.kernel_distance):
+        with pytest.raises(ValueError, match=words):
+            distance(a, b)
+
+
 def test_frechet_shrinks_with_the_number_of_images():
     rng = np.random.default_rng(0)
     few, many = (fid.frechet(*rng.standard_normal((2, n, 16))) for n in (20, 2000))

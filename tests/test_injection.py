@@ -236,3 +236,41 @@ def test_an_error_in_a_batch_reaches_who_asks_for_it():
     assert next(stream) == 1
     with pytest.raises(OSError, match="page 7 is gone"):
         next(stream)
+
+
+class Files:
+    """Images `(count, 2, 2, 1)` that are read when asked for, and none is an error, as of an album of files."""
+
+    def __init__(self, images):
+        self.images, self.shape, self.most = images, images.shape, 0
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, places):
+        self.most = max(self.most, len(places))
+        return np.stack([self.images[place] for place in places])
+
+
+def test_a_large_page_is_read_as_batches_need_it_and_they_stay_the_same(monkeypatch):
+    schedule = make_schedule(steps_per_epoch=9, batch_size=4, page_size=20)
+    images, labels = numbered(23, GENERATED)
+
+    def made(album):
+        return list(islice(batches(numbered(10), (album, labels), schedule, 5), 30))
+
+    whole = Files(images)
+    wanted = made(whole)
+    monkeypatch.setattr("cnn.injection.MOST_BYTES", 20 * 4 * 4 - 1)
+    lazy = Files(images)
+    for (a, b), (c, d) in zip(wanted, made(lazy), strict=True):
+        assert a.tobytes() == c.tobytes()
+        assert b.tobytes() == d.tobytes()
+    assert (whole.most, lazy.most) == (20, 4)
+
+
+def test_a_batch_without_an_image_of_an_album_asks_it_for_none():
+    schedule = make_schedule(steps_per_epoch=40, batch_size=1, page_size=3)
+    (images, labels), real = numbered(3, GENERATED), numbered(5)
+    seen = [numbers(batch)[0] for batch in islice(batches((Files(real[0]), real[1]), (images, labels), schedule, 0), 8)]
+    assert sorted(seen) == [0, 1, 2, 3, 4, 1000, 1001, 1002]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import write_digits
 
+from experiments.own_data import looked
 from images import codec, look, twins
 
 
@@ -173,3 +174,38 @@ def test_identical_images_make_pairs_with_the_first():
 def test_bits_are_counted_as_by_hand():
     numbers = np.array([[0, 1, 255], [2**63, 2**64 - 1, 6]], np.uint64)
     assert twins._count_bits(numbers).tolist() == [[0, 1, 8], [1, 64, 2]]
+
+
+def test_images_beside_the_class_folders_are_passed_over(planted):
+    write(planted / "loose.jpg", photograph(50))
+    (planted / "notes.txt").write_text("no image")
+    assert look.look(planted).passed == {"": "1 image beside the folders"}
+    write(planted / "another.png", photograph(51))
+    (planted / "cat/notes.txt").write_text("no image")
+    assert look.look(planted).passed == {"": "1 .txt file, 2 images beside the folders"}
+
+
+def test_folders_beside_train_and_test_are_passed_over(tmp_path):
+    data = write_digits(tmp_path / "data")
+    assert look.look(data).passed == {}
+    shutil.copytree(data / "test", data / "validation")
+    one = sorted((data / "train/0").iterdir())[0]
+    shutil.copy(one, data / "train/loose.png")
+    shutil.copy(one, data / "loose.png")
+    assert look.look(data).passed == {
+        "train": "1 image beside the folders",
+        "": "1 image beside the folders, 1 folder beside train/ and test/ (validation/)",
+    }
+    shutil.rmtree(data / "test")
+    found = look.look(data)
+    assert list(found.parts) == [""]
+    assert found.passed[""].endswith("1 folder beside train/ (validation/)")
+
+
+def test_classes_are_counted_in_a_line_each_fifty_at_most():
+    assert list(looked.of_classes({"train": {"a": 3, "b": 2}, "test": {"a": 1}})) == [
+        "  a: 3 in train/, 1 in test/",
+        "  b: 2 in train/, 0 in test/",
+    ]
+    lines = list(looked.of_classes({"": {f"class {k}": k for k in range(57)}}))
+    assert (len(lines), lines[0], lines[-1]) == (51, "  class 0: 0", "  and 7 more classes")

@@ -12,6 +12,7 @@ import arms
 import train_cnn
 from arms.arm import Reading
 from cnn import averaging, mixmatch, models, objectives, protocols, recipes, training
+from images import albums, folders
 
 EYE = np.eye(3, dtype=np.float32)
 
@@ -175,10 +176,24 @@ def test_with_unlabelled_images(data):
         train_cnn.main([*BASE, "-path", "data", "--unlabelled", "other/train", "--out", "run2"])
 
 
+def test_images_that_have_labels_are_not_among_the_unlabelled(data):
+    flags = ["-path", "data", "-limtr", "2", "--unlabelled", "data/train", "--unlabelled-images", "2"]
+    train_cnn.main([*BASE, *flags, "--out", "run"])
+    assert json.loads((data / "run/result.json").read_text())["unlabelled"] == 6
+    labelled = json.loads((data / "run/subset.json").read_text())["subset"]
+    args = train_cnn.parse_args([*BASE, *flags])
+    files = folders.list_images("data/train")
+    chosen = {name: [path for path in paths if path.name in labelled[name]] for name, paths in files.items()}
+    assert sum(map(len, chosen.values())) == 6
+    (arm,) = arms.read(args, Reading("data/train", (8, 8, 1), protocols.fair("AUG+MIXMATCH", steps=6), (), (), chosen))
+    known = set(albums.open_album([path for paths in chosen.values() for path in paths]).digests())
+    assert known.isdisjoint(arm.images.digests())
+
+
 def test_unlabelled_images_are_read_as_such(data):
     args = train_cnn.parse_args([*BASE, "--unlabelled", "data/test"])
     schedule = protocols.fair("AUG+MIXMATCH", steps=6)
-    (arm,) = arms.read(args, Reading("data/train", (8, 8, 1), schedule, ()))
+    (arm,) = arms.read(args, Reading("data/train", (8, 8, 1), schedule, (), (), {}))
     assert arm.images.shape == (12, 8, 8, 1)
     assert arms.folders(args) == ["data/test"]
 

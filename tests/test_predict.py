@@ -12,7 +12,7 @@ from conftest import run_here, write_digits
 from PIL import Image
 
 from cnn import fitted, models
-from images import albums
+from images import albums, reading
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +198,56 @@ def test_weights_that_are_none_are_refused(data, tmp_path):
     found = run_here("train_cnn.py", *flags)
     assert (found.returncode, "not weights of MobileNetV2" in found.stderr) == (2, True), found.stderr
     assert not (tmp_path / "run").exists()
+
+
+def recorded(run, black_and_white):
+    """A copy of a run folder that says of masks what is given."""
+    copy = run.parent / f"says-{black_and_white}"
+    if not copy.exists():
+        shutil.copytree(run, copy)
+        result = json.loads((copy / "result.json").read_text())
+        (copy / "result.json").write_text(json.dumps(result | {"black_and_white": black_and_white}))
+    return copy
+
+
+def probabilities(run, tmp_path, *files):
+    """What a model says of the first of the files."""
+    made = predict(run, *files, "--csv", tmp_path / "p.csv")
+    assert made.returncode == 0, made.stderr
+    return {name: value for name, value in rows(tmp_path / "p.csv")[0].items() if name != "file"}
+
+
+def test_what_a_mask_is_does_not_depend_on_the_other_files(data, tmp_path):
+    for path in sorted(data.glob("*/*/*.png")):
+        copy = tmp_path / "data" / path.relative_to(data)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert cv2.imwrite(str(copy), (image > 127).astype(np.uint8))
+    flags = ["-path", tmp_path / "data", "--model", "neighbours", "-limtr", -1, "-limte", -1, "--out", tmp_path / "run"]
+    assert run_here("train_cnn.py", *flags).returncode == 0
+    assert json.loads((tmp_path / "run/result.json").read_text())["black_and_white"] is True
+    mask = sorted((tmp_path / "data/train/2").iterdir())[0]
+    photo = sorted((data / "test/0").iterdir())[0]
+    alone, beside = (probabilities(tmp_path / "run", tmp_path, *files) for files in ((mask,), (mask, photo)))
+    assert alone == beside
+    assert alone["class"] == "2"
+
+
+def test_an_almost_black_image_is_none_of_black_and_white_to_a_model_of_photographs(data, run, tmp_path):
+    assert json.loads((run / "result.json").read_text())["black_and_white"] is False
+    source = cv2.imread(str(sorted((data / "test/1").iterdir())[0]), cv2.IMREAD_GRAYSCALE)
+    for name, image in (("dark", (source > 127).astype(np.uint8)), ("black", np.zeros_like(source))):
+        assert cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+    dark, black = (probabilities(run, tmp_path, tmp_path / f"{name}.png") for name in ("dark", "black"))
+    assert dark == black  # 1 of 255 turns no nearest neighbour
+    older = recorded(run, None)  # has to guess
+    assert probabilities(older, tmp_path, tmp_path / "dark.png") != black
+
+
+@pytest.mark.parametrize(
+    ("levels", "found"), [((0, 1), True), ((0, 255), None), ((0, 7), False), ((0, 254), False), ((0, 0), None)]
+)
+def test_which_files_are_black_and_white(tmp_path, levels, found):
+    for k in range(2):
+        assert cv2.imwrite(str(tmp_path / f"{k}.png"), np.array([[0, levels[k]]], np.uint8))
+    assert reading.has_black_and_white([tmp_path / "0.png", tmp_path / "1.png"]) is found

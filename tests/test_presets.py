@@ -41,6 +41,70 @@ def test_each_image_is_drawn_for_itself_and_the_seed_decides(name, channels):
     assert not np.array_equal(hand_made.HandMade(PRESETS[name], 4)(images), first)
 
 
+# Which parts a preset calls
+
+
+def fixed_field(size, calls):
+    """A deformation like those of `warps`: notes its settings; pixels come from `size` columns further right."""
+
+    def field(*arguments):
+        *settings, count, height, width, _ = arguments
+        calls.append(tuple(settings))
+        return np.broadcast_to(np.array([0, size], np.float32), (count, height, width, 2))
+
+    return field
+
+
+@pytest.fixture
+def fields(monkeypatch):
+    """No affine maps, and deformations that move by one pixel, in columns, and note that they were asked for."""
+
+    def identity(preset, count, height, width, rng):
+        return np.tile(np.eye(2, dtype=np.float32), (count, 1, 1)), np.zeros((count, 2), np.float32)
+
+    calls = {"elastic": [], "smooth": []}
+    monkeypatch.setattr(warps, "affine", identity)
+    for name, made in calls.items():
+        monkeypatch.setattr(warps, name, fixed_field(1, made))
+    return calls
+
+
+@pytest.mark.parametrize("name", HAND_MADE)
+def test_a_preset_moves_pixels_by_its_own_deformation(name, fields):
+    images = np.random.default_rng(0).random((2, 6, 7, 1), dtype=np.float32)
+    moved = hand_made.move(images, PRESETS[name], np.random.default_rng(0))
+    expected = {"elastic": {"elastic": [()]}, "stroke": {"smooth": [(1.7 / 28,)]}}.get(name, {})
+    assert fields == {"elastic": [], "smooth": []} | expected
+    right = np.concatenate([images[:, :, 1:], images[:, :, -1:]], axis=2)  # the border repeats
+    np.testing.assert_allclose(moved, right if expected else images, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", HAND_MADE)
+def test_a_preset_changes_looks_by_its_own_part(name, monkeypatch):
+    calls = []
+
+    def noting(part):
+        return lambda images, *_: calls.append(part) or images
+
+    for part in ("thickness", "colours"):
+        monkeypatch.setattr(appearance, part, noting(part))
+    hand_made.HandMade(PRESETS[name], 0)(np.zeros((2, 8, 8, 1), np.float32))
+    strokes = ("thickness", "mild-thickness", "stroke")
+    assert calls == ["thickness"] * (name in strokes) + ["colours"] * (name == "photographs")
+
+
+@pytest.mark.parametrize("preset", [Preset(elastic=True), Preset(warp=0.1), Preset(flip=True)], ids=str)
+def test_a_deformation_or_a_flip_alone_moves_pixels(preset):
+    images = np.repeat(blob(row=9, column=16)[None], 8, axis=0)
+    made = hand_made.HandMade(preset, 0)(images)
+    assert any(not np.allclose(image, images[0], atol=0.01) for image in made)
+    if preset.flip:
+        mirrored = [np.allclose(image, images[0, :, ::-1], atol=1e-6) for image in made]
+        kept = [np.allclose(image, images[0], atol=1e-6) for image in made]
+        assert sum(mirrored) + sum(kept) == len(images)
+        assert 0 < sum(mirrored) < len(images)
+
+
 # Affine maps
 
 

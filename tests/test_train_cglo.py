@@ -118,10 +118,11 @@ def test_test_images_are_read_for_transductive_alone(data, tmp_path, capsys):
     shutil.rmtree(test)
     shutil.copytree(data / "test", test)
     capsys.readouterr()
-    learn(tmp_path / "data", tmp_path / "with", "--transductive", "--label-loss", "latent", "--noise", "none")
+    flags = ["--transductive", "--label-loss", "latent", "--noise", "none", "--images", 3]
+    learn(tmp_path / "data", tmp_path / "with", *flags)
     assert "the generator learns from the 12 test images" in capsys.readouterr().out
     table = archives.load_arrays(tmp_path / "with" / "codes.npz")
-    assert (len(table["codes"]), len(table["unlabelled"])) == (12, 12)  # rows that interpolate, and rows that do not
+    assert (len(table["codes"]), len(table["unlabelled"])) == (9, 12)  # rows that interpolate, and rows that do not
 
 
 def test_unlabelled_images_are_others_than_the_labelled(data, tmp_path):
@@ -130,6 +131,15 @@ def test_unlabelled_images_are_others_than_the_labelled(data, tmp_path):
     shutil.copytree(data / "train", tmp_path / "copy")
     learn(data, tmp_path / "few", "--unlabelled", tmp_path / "copy", "--unlabelled-images", 2, "--renormalise", "no")
     assert config(tmp_path / "few")["facts"]["unlabelled"] == 0  # the two drawn first are copies of labelled ones
+
+
+def test_unlabelled_images_are_not_test_images_and_there_are_some(data, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        learn(data / "train", tmp_path / "out", "--unlabelled", data / "test")
+    assert "say --transductive" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty: no images in it"):
+        learn(data, tmp_path / "out", "--unlabelled", tmp_path / "empty")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +153,7 @@ def test_unlabelled_images_are_others_than_the_labelled(data, tmp_path):
         (["--loss", "vgg", "--vgg-weights", "absent.h5"], "absent.h5: no such file"),
         (["--batch", "1"], "a whole number from 2"),
         (["-path", "d", "--unlabelled", "d/test"], "say --transductive"),
+        (["-path", "d", "--unlabelled", "d/test/3"], "say --transductive"),
     ],
 )
 def test_flags_that_do_not_go_together_are_one_line(flags, words, capsys):

@@ -87,6 +87,15 @@ def test_a_gaussian_per_class_lies_beside_the_pooled_one(learned, data, tmp_path
     np.testing.assert_allclose(pooled.T @ pooled, mean, atol=1e-4)  # six pairs of each class
 
 
+def test_a_low_rank_is_kept_and_told_only_where_it_is_asked_for(learned, data, tmp_path):
+    learn(data, tmp_path / "low", "--rank", 2)
+    low, whole = (archives.load_arrays(folder / "deformation.npz")["modes0"] for folder in (tmp_path / "low", learned))
+    assert len(low) == 2 < len(whole)
+    np.testing.assert_allclose(np.abs(low), np.abs(whole[:2]), atol=1e-4)  # the same but for the sign
+    assert config(tmp_path / "low")["settings"]["rank"] == 2
+    assert "rank" not in config(learned)["settings"]  # runs of before are what they were
+
+
 def test_looks_are_learned_beside_the_fields(learned, data, tmp_path, flat):
     learn(data, tmp_path / "all", "--affine", "--appearance")
     settings, facts = config(tmp_path / "all")["settings"], config(tmp_path / "all")["facts"]
@@ -171,6 +180,7 @@ def test_bad_input_of_the_training_is_one_line(data, tmp_path, capsys):
     for flags, words in {
         ("--control", "3"): "argument --control: expected a whole number from 4 to 64, received '3'",
         ("--penalty", "0"): "argument --penalty: expected a number above 0, received '0'",
+        ("--rank", "0"): "argument --rank: expected a whole number above 0, received '0'",
         ("--shrinkage", "0.2"): "--shrinkage: goes with --per-class",
         ("--scale", "1", "0.5"): "--scale 1 0.5: the first number is above the second",
     }.items():

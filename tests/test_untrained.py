@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import run_here, write_digits
 
-from images import albums, folders
-from vae_aug import untrained
+from images import albums, codec, folders
+from vae_aug import transforms, untrained
 
 
 def two_classes():
@@ -69,3 +69,25 @@ def test_a_sampler_of_images_takes_no_model_and_needs_images(tmp_path):
     assert (run.returncode, "takes no model" in run.stderr) == (2, True)
     run = run_here("generate.py", "--sampler", "noise")
     assert (run.returncode, "needs -path" in run.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("kind", [*untrained.KINDS, *transforms.KINDS])
+def test_an_album_that_is_decoded_as_it_is_drawn_gives_the_same_bytes(kind):
+    images = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 3), np.uint8)
+    labels, seeds = np.array([0, 1, 0, 0, 1, 1, 0, 1, 1]), [1, 2]
+
+    def drawn(starts):
+        make = untrained.Untrained if kind in untrained.KINDS else transforms.Copies
+        source = make(starts, labels, kind, seeds)
+        parts = [source.draw(np.full(count, label), np.arange(count)) for label, count in ((0, 4), (1, 5), (0, 2))]
+        return b"".join(part.tobytes() for part in parts)
+
+    assert drawn(albums.ArrayAlbum(images)) == drawn(codec.to_float(images))
+
+
+def test_copies_of_several_classes_are_those_of_the_images():
+    images, labels = np.random.default_rng(0).random((5, 4, 4, 1), np.float32), np.array([0, 1, 0, 1, 1])
+    for kind in transforms.KINDS:
+        made = transforms.Copies(images, labels, kind, [3, 4]).draw([1, 0, 1], [2, 0, 1])
+        of = [transforms.transform(images[labels == k], kind, seed) for k, seed in enumerate((3, 4))]
+        assert np.array_equal(made, np.stack([of[1][2], of[0][0], of[1][1]]))

@@ -56,6 +56,25 @@ def test_equal_gains_are_their_own_interval():
     assert verdict.judge(verdict.estimate([-2.0, -2.0], 0.25)) == HARMS
 
 
+@pytest.mark.parametrize(
+    ("gains", "images", "words"),
+    [
+        ([0.0, 0.0, 0.0], 6, UNKNOWN),
+        ([0.0, 0.0, 0.0], 600, SAME),  # 4.303 * 0.167 * 0.816 = 0.59
+        ([66.7, 66.7, 66.7], 2, UNKNOWN),
+        ([5.0, 5.0, 5.0], 600, HELPS),
+    ],
+)
+def test_gains_vary_by_one_test_image_at_least(gains, images, words):
+    found = verdict.estimate(gains, 1 / 3, 100 / images)
+    assert found.sd == 100 / images
+    assert verdict.judge(found) == words
+
+
+def test_a_larger_deviation_stays():
+    assert verdict.estimate([1.0, 2.0, 3.0], 1 / 3, 0.5) == verdict.estimate([1.0, 2.0, 3.0], 1 / 3)
+
+
 def test_how_many_more_splits_would_decide():
     # Mean 2, deviation 1, overlap 0: t(0.975, n-1) / sqrt(n) is 2.48 at n = 3 and 1.59 at n = 4
     found = verdict.estimate([1.0, 2.0, 3.0], 0)

@@ -110,6 +110,25 @@ def test_weight_decay_is_pytorchs_which_goes_through_momentum():
     assert model.get_weights()[0].item() == pytest.approx(1.55705)
 
 
+def test_flags_change_the_rate_and_the_decay_of_a_recipe(tmp_path, capsys):
+    changed = recipes.WRN.changed(0.05, 1e-3)
+    assert changed.rates(3000) == ([899, 1799, 2399], pytest.approx([0.05, 0.01, 0.002, 0.0004]))
+    assert (changed.weight_decay, changed.options["momentum"]) == (1e-3, 0.9)
+    assert recipes.WRN.changed() == recipes.WRN
+    assert recipes.ADAM.changed(weight_decay=0.0) == recipes.ADAM
+    write_digits(tmp_path / "data", side=8)
+    flags = ["-path", str(tmp_path / "data"), "-limtr", "2", "-limte", "2", "--model", "fc1", "--steps", "1", "-b", "2"]
+    flags += ["--rate", "0.25", "--weight-decay", "0.01", "--out", str(tmp_path / "run")]
+    train_cnn.main(flags)
+    model = keras.models.load_model(tmp_path / "run" / "model.keras")
+    assert float(model.optimizer.learning_rate) == 0.25
+    settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
+    assert (settings["rate"], settings["weight_decay"]) == (0.25, 0.01)
+    with pytest.raises(SystemExit):
+        train_cnn.parse_args(["--model", "neighbours", "--rate", "0.1"])
+    assert "--rate: --model neighbours has its own or takes no steps" in capsys.readouterr().err
+
+
 def test_the_recipe_reaches_all_variables_and_the_optimiser():
     model = models.build("wrn-10-2", (8, 8, 1), 3)
     training.compile_classifier(model, 5, recipes.WRN, steps=20)

@@ -54,6 +54,19 @@ def fit(control, labels, num_classes, shrinkage=1.0):
     return found
 
 
+def largest(model, rank):
+    """Keeps the largest modes of a Gaussian: the covariance nearest to its own of those of a rank so low.
+
+    Args:
+        model: one array as of `fit`, whose fields need not be orthogonal.
+        rank: modes to keep at most.
+
+    Returns:
+        float32 `(num_modes, rows, columns, 2)`, largest first.
+    """
+    return modes(np.sqrt(len(model)) * model)[:rank]
+
+
 class Deformer:
     """Deforms images by random fields of a fitted Gaussian, on any back end, and may change how they look.
 

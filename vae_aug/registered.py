@@ -1,7 +1,7 @@
 """Registers the models and layers of this package with Keras.
 
-Import it before `keras.saving.load_model` reads a `vae.keras` or an `rbm.keras`. Encoders and decoders alone are made
-of Keras' own layers and load without it.
+Import it before `keras.saving.load_model` reads a `vae.keras`, an `rbm.keras` or the encoder of a CDCVAE. Decoders and
+other encoders are made of Keras' own layers and load without it.
 """
 
 from vae_aug.cdcvae import LogVariance

@@ -15,6 +15,7 @@ SIGMAS = (2.0, 1.2, 0.7)  # pixels of an image of 28 x 28: images are blurred by
 STEPS = 40  # at each sigma
 RATE = 0.1  # Adam's, pixels of an image of 28 x 28 per step
 MOST_PIXELS = 200 * 32 * 32  # of one batch
+MOST_SHUFFLED = 1000  # images of a class whose pairs are all put into an order, a million of them
 
 
 def ordered_pairs(labels, most, rng):
@@ -31,10 +32,19 @@ def ordered_pairs(labels, most, rng):
     found = []
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        first, second = np.nonzero(~np.eye(len(rows), dtype=bool))
-        kept = np.sort(rng.permutation(len(first))[:most])
-        found.append(np.stack([rows[first[kept]], rows[second[kept]]], axis=1))
+        others = len(rows) - 1
+        kept = np.sort(_draw(len(rows) * others, most, rng, len(rows) <= MOST_SHUFFLED))
+        first, second = np.divmod(kept, max(others, 1))
+        second += second >= first  # an image has no pair with itself
+        found.append(np.stack([rows[first], rows[second]], axis=1))
     return np.concatenate(found)
+
+
+def _draw(count, most, rng, by_shuffling):
+    """Draws `most` of `count` numbers, without order and without repetition, or all if there are no more."""
+    if by_shuffling:
+        return rng.permutation(count)[:most]
+    return rng.choice(count, min(most, count), replace=False, shuffle=False)  # takes the memory of what is drawn
 
 
 def roughness(control, spacing, affine=False):

@@ -1,5 +1,7 @@
 """The traditional sets of Eduardo & Kazi 2018, section 4.2: one transformed copy of each image. SciPy, no Keras."""
 
+import functools
+
 import numpy as np
 from scipy import ndimage
 
@@ -19,14 +21,18 @@ class Copies:
     """One transformed copy of each image: a source of images, as `common.saved` describes them.
 
     Args:
-        images: float32 `(num_images, height, width, channels)` in [0, 1].
+        images: float32 `(num_images, height, width, channels)` in [0, 1], or an album of such. It is decoded as copies
+            are drawn: by `copy` those alone, by the other kinds their class.
         labels: integers `(num_images,)`, the class of each image.
         kind: one of `KINDS`.
         seeds: integer seed of the angles and blurs, per class.
     """
 
     def __init__(self, images, labels, kind, seeds):
-        self.classes = [transform(images[labels == k], kind, seed) for k, seed in enumerate(seeds)]
+        _check(kind)
+        self.images, self.kind, self.seeds = images, kind, seeds
+        self.places = [np.flatnonzero(np.asarray(labels) == k) for k in range(len(seeds))]
+        self._of = functools.lru_cache(maxsize=1)(self._transformed)
 
     def draw(self, labels, rows):
         """The copies of chosen images.
@@ -38,7 +44,23 @@ class Copies:
         Returns:
             float32 `(count, height, width, channels)` in [0, 1].
         """
-        return np.stack([self.classes[label][row] for label, row in zip(labels, rows, strict=True)])
+        labels, rows = np.asarray(labels), np.asarray(rows)
+        made = np.empty((len(labels), *self.images.shape[1:]), np.float32)
+        for label in np.unique(labels):
+            chosen = labels == label
+            if self.kind == "copy":  # nothing is drawn for the class as a whole
+                made[chosen] = np.clip(self.images[self.places[label][rows[chosen]]], 0, 1)
+            else:
+                made[chosen] = self._of(int(label))[rows[chosen]]
+        return made
+
+    def _transformed(self, label):
+        return transform(self.images[self.places[label]], self.kind, self.seeds[label])
+
+
+def _check(kind):
+    if kind not in KINDS:
+        raise ValueError(f"`kind` should be one of {KINDS}. Received: {kind!r}")
 
 
 def transform(images, kind, seed):
@@ -56,8 +78,7 @@ def transform(images, kind, seed):
     Returns:
         float32 like `images`, in [0, 1].
     """
-    if kind not in KINDS:
-        raise ValueError(f"`kind` should be one of {KINDS}. Received: {kind!r}")
+    _check(kind)
     rng = np.random.default_rng(seed)
     angles, sigmas = rng.uniform(-MAX_ANGLE, MAX_ANGLE, len(images)), rng.uniform(*SIGMAS, len(images))
     made = np.array(images, np.float32)

@@ -21,7 +21,8 @@ class Untrained:
     classes.
 
     Args:
-        images: float32 `(num_images, height, width, channels)` in [0, 1].
+        images: float32 `(num_images, height, width, channels)` in [0, 1], or an album of such, of which SMOTE decodes a
+            class at a time and noise none.
         labels: integers `(num_images,)`, the class of each image.
         kind: `"smote"` or `"noise"`.
         seeds: integer seed, per class.

@@ -29,7 +29,6 @@ MODELS = ("thesis", "wrn-10-2", "wrn-16-2", "wrn-16-4", "wrn-16-8", "wrn-28-10",
 AXES = {"source": "", "shots": None}
 PROTOCOLS = {
     "fair": "Every arm takes equally many optimiser steps and keeps its last weights; one look at the test set.",
-    "published": "The thesis' classifier as its own code trained it; the paper's own ones have no such protocol.",
 }
 
 
@@ -39,6 +38,11 @@ def add_arguments(parser, passed):
     passed.add_argument("--model", choices=MODELS, default="wrn-16-2", help="train_cnn.py (published: wrn-28-10)")
     passed.add_argument("--aug", choices=("none", *presets.PRESETS), default="flip-crop", help="train_cnn.py, all arms")
     passed.add_argument("-b", type=cli.positive, default=128, help="train_cnn.py: images per step")
+    passed.add_argument("--weights", metavar="imagenet|FILE|none", help="train_cnn.py, resnet50 (published: imagenet)")
+    words = "train_cnn.py, arms TUNED: --rate (default: Brigato's, for 50 images per class and a batch of 10)"
+    passed.add_argument("--tuned-rate", type=cli.positive_float, default=4.55e-3, help=words)
+    words = "train_cnn.py, arms TUNED: --weight-decay (default: likewise)"
+    passed.add_argument("--tuned-decay", type=cli.deviation, default=5.29e-3, help=words)
     passed.add_argument("--replace", type=cli.proportion, default=0.5, help="train_cnn.py -cglo")
     passed.add_argument("--cutout-size", type=cli.side, default=8, help="train_cnn.py (published: 5)")
     passed.add_argument("--preset", choices=("paper", "released"), default="paper", help="train_cglo.py")

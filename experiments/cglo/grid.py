@@ -26,10 +26,13 @@ class Recipe(NamedTuple):
 
 TRANSDUCTIVE = {"transductive": True}
 AUTOAUGMENT = {"mix": ["autoaugment"]}
+TUNED = {"tuned": True}  # the study's --tuned-rate and --tuned-decay
 ARMS = {
     "BASELINE": Recipe(),
     "CGLO": Recipe({}),
     "RECONSTRUCTION": Recipe({}, {"interpolation": "none"}),  # a control that the paper lacks
+    "TUNED": Recipe(None, TUNED),
+    "TUNED+CGLO": Recipe({}, TUNED),
     "CUTOUT": Recipe(None, {"mix": ["cutout"]}),
     "ERASING": Recipe(None, {"mix": ["erasing"]}),
     "MIXUP": Recipe(None, {"mix": ["mixup"]}),
@@ -49,6 +52,7 @@ ARMS = {
     "RAW-LERP": Recipe({"renormalise": "no"}, {"interpolation": "lerp"}),
     "CGLO-1000": Recipe({"unlabelled": TRAIN, "unlabelled_images": 10}),
     "CGLO-ALL": Recipe({"unlabelled": TRAIN}),
+    "MIXMATCH-1000": Recipe(None, {"mix": ["mixmatch"], "unlabelled": TRAIN, "unlabelled_images": 10}),
     "MIXMATCH-ALL": Recipe(None, {"mix": ["mixmatch"], "unlabelled": TRAIN}),
     "AUTOAUGMENT": Recipe(None, AUTOAUGMENT),
     "CGLO+AUTOAUGMENT": Recipe({}, AUTOAUGMENT),
@@ -62,6 +66,8 @@ class Grid(Graph):
 
     def __init__(self, args, classes):
         super().__init__(args, classes)
+        if self.protocols != ("fair",):
+            raise ValueError(f"--protocol {args.protocol}: this study has one, fair: equal steps, last weights")
         check_sizes(args, classes)
         # Seed by seed, smallest first: whenever it stops, what is there is a smaller grid of the same kind.
         for seed in self.seeds:
@@ -86,13 +92,17 @@ class Grid(Graph):
         args, recipe = self.args, ARMS[arm]
         model = None if args.model == "thesis" else args.model
         images = {"model": model, "limtr": shots, "aug": None if args.aug == "none" else args.aug}
+        images["weights"] = args.weights
+        if recipe.classifier is TUNED:
+            images |= {"rate": args.tuned_rate, "weight_decay": args.tuned_decay}
         if recipe.generator is not None:
             images["cglo"] = PurePosixPath(self.add_generator(recipe.generator, shots, seed))
             images["replace"] = args.replace
         if recipe.classifier.get("mix") == ["cutout"]:
             images["cutout_size"] = args.cutout_size
         key = f"classifiers/{protocol}-{arm.lower()}-{shots}-seed{seed}"
-        self.train_cnn(key, images | recipe.classifier, protocol, seed, {"source": arm, "shots": shots})
+        further = {} if recipe.classifier is TUNED else recipe.classifier
+        self.train_cnn(key, images | further, protocol, seed, {"source": arm, "shots": shots})
 
 
 def check_sizes(args, classes):

@@ -104,8 +104,9 @@ def generators(root):
     for key, record in results.records(root, "cglo"):
         path = Path(root) / key / "config.json"
         if path.exists():
-            last, facts = runs.read_json(path)["facts"]["last"], record["facts"]
-            row = {name: facts[name] for name in ("generator", "shots", "seed")}
+            made, facts = runs.read_json(path), record["facts"]
+            last = made["facts"]["last"]
+            row = {name: facts[name] for name in ("generator", "shots", "seed")} | {"loss": made["settings"]["loss"]}
             names = {
                 "reconstruction_loss": "reconstruction loss",
                 "label_accuracy": "label accuracy",
@@ -116,7 +117,8 @@ def generators(root):
             commands.append(record["command"])
     note = (
         "After the last epoch. Reconstruction loss: 1 is what the mean image would score. Label accuracy: of the weak "
-        "classifier, on reconstructions. Angles: means, degrees, between the codes of two images."
+        "classifier, on reconstructions. Angles: means, degrees, between the codes of two images. The loss vgg, and a "
+        "start from features, use a VGG-16 that learned from ImageNet: outside data."
     )
     frame = pd.DataFrame(wide).fillna("")
     return Table("cglo-generators", "How the generators fared", f"{PAPER}, section 3", frame, note, commands)

@@ -52,12 +52,15 @@ def add_arguments(parser, passed):
         nargs="+",
         metavar="ARM",
         help=f"a preset of --aug, a source or SOURCE+PRESET, and with +3 the average of 3 such networks (default: "
-        f"presets suitable and --best, and each source alone and with both; sources: {', '.join(SOURCES)})",
+        f"presets suitable and --best, each source alone and with both, and averages of 3 of --best and of "
+        f"deformation with it; sources: {', '.join(SOURCES)})",
     )
     words = "train_cnn.py, arms with an augmentation: the table's column of means over views; 0 for none"
     passed.add_argument("--views", type=cli.whole, default=8, help=words)
     passed.add_argument("--count", type=cli.positive, default=1000, help="generate.py: images per class")
-    passed.add_argument("--epochs", type=cli.positive, help="train_vae.py (default: as the thesis, by size)")
+    passed.add_argument(
+        "--epochs", type=cli.positive, help="train_vae.py (default: as the thesis, by size; vae-chains: 1000)"
+    )
     passed.add_argument("--cdc-epochs", type=cli.positive, default=500, help="train_cdc.py")
     passed.add_argument("--cglo-epochs", type=cli.positive, default=200, help="train_cglo.py")
 
@@ -84,7 +87,7 @@ STUDY = Study(
     cells=cells,
     report=write_parts,
     axes=AXES,
-    defaults={"seeds": 5},
+    defaults={"seeds": 6},
     quick=QUICK,
     shared=("best", "views", "count", "epochs", "cdc_epochs", "cglo_epochs"),
 )

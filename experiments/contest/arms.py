@@ -30,7 +30,9 @@ SOURCES = {
     "deformation": Source(deform="deformation"),  # Hauberg et al. 2016
     "deformation-all": Source(deform="deformation-all"),  # with an affine part of its own, thickness, contrast
     "vae": Source("vae"),  # Garay-Maestre et al. 2018
-    "rbm": Source("rbm"),  # Maronas et al. 2018
+    "rbm": Source("rbm"),  # Maronas et al. 2018: chains of the bad RBM
+    "g-rbm": Source("g-rbm"),  # of the good one
+    "vae-chains": Source("vae-chains"),  # of their VAE
     "cdcvae": Source("cdcvae"),  # Eduardo and Kazi 2018
     "cdcgan": Source("cdcgan"),
     "cglo": Source(replace=True),  # Azuri and Weinshall 2020
@@ -43,6 +45,7 @@ SOURCES = {
 FROM = {"vae-of-deformed": "deformation"}  # what else a generator of images needs first
 THESIS = "suitable"  # the augmentation of the thesis
 NOTHING = "plain"
+AVERAGED = 3  # networks of the averages that are run by default
 
 
 class Arm(NamedTuple):
@@ -101,4 +104,5 @@ def arm_names(given, best):
     if given:
         return list(dict.fromkeys([best, *given]))
     presets_of = dict.fromkeys(["", THESIS, best])
-    return [Arm(source, preset).name for source in ("", *SOURCES) for preset in presets_of]
+    single = [Arm(source, preset).name for source in ("", *SOURCES) for preset in presets_of]
+    return [*single, *(Arm(source, best, AVERAGED).name for source in ("", "deformation"))]

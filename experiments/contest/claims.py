@@ -8,6 +8,7 @@ from report import statistics
 from report.claims import Gap, Statement, judge_family
 
 SOURCE = "the contest"
+FEWEST = 5  # pairs: with fewer the interval is too narrow, see `statistics.summary`
 
 
 def lead(frame, best):
@@ -30,12 +31,15 @@ def sentence(wide, board, best):
     learned = [arm for arm in single if parse(arm).is_learned and len(gains(wide, arm, best))]
     if not learned:
         return f"{where} no arm with a generator was run beside {best}."
-    first = max(learned, key=lambda arm: gains(wide, arm, best).mean())
-    gain = statistics.summary(gains(wide, first, best))
+    found = {arm: gains(wide, arm, best) for arm in learned}
+    # An arm with a pair or two, which may be high by chance, does not hide one with enough of them.
+    first = max(learned, key=lambda arm: (min(len(found[arm]), FEWEST), found[arm].mean()))
+    gain = statistics.summary(found[first])
     how = f"{first} over {best}, {gain.mean:+.2f} points of macro F1, {gain.in_words()}"
-    if gain.n > 1 and gain.low > 0:
+    how += f", the best of {len(learned)} arms with a generator" if len(learned) > 1 else ""
+    if gain.n >= FEWEST and gain.low > 0:
         return f"{where} a generator wins: {how}."
-    if gain.n > 1 and gain.high < 0:
+    if gain.n >= FEWEST and gain.high < 0:
         return f"{where} no generator wins: the best is {how}."
     return f"{where} it is open whether a generator wins: the best is {how}."
 

@@ -12,7 +12,9 @@ from grid.graph import Graph, given
 MODELS = ("thesis", "conv1", "fc1", "fc2", "vgg", "wrn-16-2", "wrn-10-2")
 DEFORMATIONS = {"deformation": {}, "deformation-all": {"affine": True, "appearance": True}}  # further flags of each
 DEFORMED = 100  # deformed images per class that a VAE learns from
-CHAINS = {"thin": 1, "chain_length": 500, "expectation": True}  # of the RBM, from the images that it learned from
+CHAINS = {"thin": 1, "chain_length": 500, "expectation": True}  # from the images that the model learned from
+JOINT = {"joint": True, "binarise": True, "train_on_all": True}  # the VAE of Maronas et al.
+LATENT, EPOCHS = 20, 1000  # of that VAE, as in the scarce paper's grid with as few images
 
 
 class Grid(Graph):
@@ -47,7 +49,7 @@ class Grid(Graph):
             flags |= {"mix": list(source.mix)} if source.mix else {}
         facts = {"entry": arm.name, "source": arm.source, "augmentation": arm.augmentation}
         facts |= {"per_class": size, "model": model}
-        self.train_cnn(f"classifiers/{model}-{size}-{arm.name}-seed{seed}", flags, "fair", seed, facts, e=None)
+        self.train_cnn(f"classifiers/{model}-{size}-{arm.name}-seed{seed}", flags, "fair", seed, facts)
 
     def facts(self, source, size, seed):
         return {"source": source, "per_class": size, "seed": seed}
@@ -85,11 +87,19 @@ class Grid(Graph):
         models = self.add(key, "train_vae", line, facts)
         return self.generate(f"gen/vae-of-deformed-{size}-seed{seed}", [models], facts, count=self.args.count)
 
-    def add_rbm(self, size, seed):
-        """Expected images along Markov chains of an RBM, from the training images (Maronas et al. 2018)."""
-        model = self.train_rbm("b-rbm", size * self.num_classes, seed)
-        facts = self.facts("rbm", size, seed)
-        key = f"gen/rbm-{size}-seed{seed}"
+    def add_rbm(self, name, preset, size, seed):
+        """Chains of an RBM, `"b-rbm"` or `"g-rbm"`; `name` is the source's."""
+        return self.add_chains(name, self.train_rbm(preset, size * self.num_classes, seed), size, seed)
+
+    def add_vae_chains(self, size, seed):
+        """Chains of a VAE of the binary images of all classes."""
+        flags = {"images": size, "latent": LATENT, "objective": "elbo", "epochs": self.args.epochs or EPOCHS}
+        key, facts = f"models/vae-chains-{size}-seed{seed}", self.facts("vae-chains", size, seed)
+        return self.add_chains("vae-chains", self.train_vae(key, JOINT, seed, facts, **flags), size, seed)
+
+    def add_chains(self, name, model, size, seed):
+        """Expected images along Markov chains of a model, from the training images (Maronas et al. 2018)."""
+        facts, key = self.facts(name, size, seed), f"gen/{name}-{size}-seed{seed}"
         return self.generate(key, [model], facts, sampler="chain", labelled=size, **CHAINS, count=self.args.count)
 
     def add_cdc(self, model, size, seed):
@@ -103,7 +113,9 @@ GENERATORS = {  # of images in folders: adds the cells of one (size, seed) and g
     "smote": Grid.add_smote,
     "vae": Grid.add_vae,
     "vae-of-deformed": Grid.add_vae_of_deformed,
-    "rbm": Grid.add_rbm,
+    "rbm": lambda grid, size, seed: grid.add_rbm("rbm", "b-rbm", size, seed),
+    "g-rbm": lambda grid, size, seed: grid.add_rbm("g-rbm", "g-rbm", size, seed),
+    "vae-chains": Grid.add_vae_chains,
     "cdcvae": lambda grid, size, seed: grid.add_cdc("cdcvae", size, seed),
     "cdcgan": lambda grid, size, seed: grid.add_cdc("cdcgan", size, seed),
 }

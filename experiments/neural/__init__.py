@@ -25,6 +25,7 @@ QUICK = {
     "validate_every": 5,
 }
 AXES = {"source": "", "alpha": None}
+FRACTION, FRACTIONS = 0.2917, {"cifar10": 0.15}  # of the training images, set apart: published of MNIST, and others
 PROTOCOLS = {
     "validated": "The published rule: 200 passes over the images of the arm, weights of the best validation accuracy, "
     "one look at the test set. Arms with added images take twice as many optimiser steps as ORIG.",
@@ -51,8 +52,8 @@ def add_arguments(parser, passed):
     parser.add_argument(
         "--validation-fraction",
         type=cli.fraction,
-        default=0.2917,
-        help="of the training images, set apart to pick weights (published: 0.2917 of MNIST, 0.15 of CIFAR-10)",
+        help="of the training images, set apart to pick weights (default, as published: "
+        f"{FRACTIONS['cifar10']} with --dataset cifar10, else {FRACTION}, MNIST's)",
     )
     passed.add_argument("--width", type=cli.positive_float, default=1.0, help="train_cnn.py")
     passed.add_argument("--validation-images", type=cli.positive, default=1000, help="train_cnn.py (published: all)")
@@ -63,6 +64,12 @@ def add_arguments(parser, passed):
 def cells(args, classes):
     """The grid's cells; `classes` are images per class."""
     return Grid(args, classes).cells
+
+
+def settle(args):
+    """Sets `--validation-fraction` to the published one of the data set, where it is not given."""
+    if args.validation_fraction is None:
+        args.validation_fraction = FRACTIONS.get(args.dataset, FRACTION)
 
 
 def write_parts(root, frame, folder):
@@ -83,5 +90,6 @@ STUDY = Study(
     axes=AXES,
     defaults={"protocol": "published", "e": 200, "seeds": 2},
     quick=QUICK,
+    settle=settle,
     shared=("validation_fraction", "width", "validation_images", "validate_every", "cdc_epochs"),
 )

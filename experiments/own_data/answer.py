@@ -17,8 +17,8 @@ PROTOCOLS = {
     "their last weights, and are tested once. Verdicts by one rule: no difference worth having if the 95 % interval "
     f"of the mean gain lies within {verdict.WORTH:g} point of zero; otherwise helps or harms if it lies above or below "
     "zero; otherwise cannot tell. The interval is Student's, corrected for the images that splits share (Nadeau and "
-    "Bengio 2003). The best arm with and the best arm without a generator are chosen by these very scores, so that the "
-    "group of more arms has a small advantage."
+    "Bengio 2003), of a standard deviation of at least one test image's worth of score. The best arm with and the "
+    "best arm without a generator are chosen by these very scores, so that the group of more arms has some advantage."
 }
 SOURCE = "paired over splits, macro F1"
 
@@ -29,10 +29,15 @@ def facts(root):
 
 
 def scores(frame, metric="f1"):
-    """Scores as a table: a row per split (seed), a column per arm, in the order of `ARMS`."""
+    """Scores as a table: a row per split (seed), a column per arm, in the order of `ARMS`.
+
+    Its `attrs["image"]` is what one image of the smallest test part is worth, in points.
+    """
     rows = frame[frame["variant"] == ""]
     wide = rows.pivot_table(index="seed", columns="source", values=metric, aggfunc="mean", observed=True)
-    return wide[[name for name in ARMS if name in wide]]
+    wide = wide[[name for name in ARMS if name in wide]]
+    wide.attrs["image"] = 100 / rows["support"].min() if len(rows) else 0.0
+    return wide
 
 
 def best(wide, group):
@@ -45,7 +50,7 @@ def best(wide, group):
 def gain(wide, one, other, overlap):
     """The `verdict.Gain` of one arm over another; None if no split has both."""
     gaps = 100 * (wide[one] - wide[other]).dropna()
-    return verdict.estimate(gaps, overlap) if len(gaps) else None
+    return verdict.estimate(gaps, overlap, wide.attrs["image"]) if len(gaps) else None
 
 
 def title(name):
@@ -188,8 +193,14 @@ def learning(frame, wide):
     if len(curve) < 2 or "plain" not in wide:
         return ""
     slope = 100 * np.polyfit(np.log2(curve.index.to_numpy(float)), curve.to_numpy(), 1)[0]
-    name = best(wide.drop(columns="plain"), "without")
-    beside = f"; {title(name)} is worth {100 * (wide[name] - wide['plain']).mean():+.1f}" if name else ""
+    others = wide.drop(columns="plain")
+    gains = {
+        name: 100 * (wide[name] - wide["plain"]).mean()
+        for name in (best(others, "without"), best(others, "with"))
+        if name
+    }
+    name = max(gains, key=gains.get, default=None)
+    beside = f"; {title(name)} is worth {gains[name]:+.1f}" if name else ""
     return f"Twice as many images are worth about {slope:+.1f} points to the classifier of real images alone{beside}."
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from common.plots import COLORS, plain
-from experiments.own_data import answer
+from experiments.own_data import answer, tables
 from experiments.own_data.grid import ARMS
 from report.figures import MOST_CLASSES, class_names, save_all, tile
 from report.style import WIDTH
@@ -20,7 +20,21 @@ GROUPS = {"without": COLORS[0], "with": COLORS[4], "control": COLORS[8]}
 def all_figures(root, frame, folder):
     """Draws every figure whose data is there; arguments and what it returns as of the other studies."""
     root = Path(root)
-    return save_all([*arms(frame), *curve(frame), *sheets(root), *hard(root, frame)], folder)
+    return save_all([*folder_sheet(root), *arms(frame), *curve(frame), *sheets(root), *hard(root, frame)], folder)
+
+
+def folder_sheet(root):
+    """The first images of each class of what lies in the folder, at the size and colour of the training."""
+    place = root / "data" / ("train" if tables.look(root)["is_split"] else "")
+    every = class_names(place)
+    names = every[:MOST_CLASSES]
+    canvas = Canvas(figsize=(WIDTH, 0.3 + 0.7 * WIDTH * len(names) / COLUMNS), layout="constrained")
+    axes = canvas.subplots()
+    _, rows = tile(axes, [some(place / of) for of in names])
+    axes.set_yticks(rows, [plain(of) for of in names])
+    of = f" of the first {len(names)} of {len(every)} classes" if len(every) > len(names) else " of each class"
+    note = f"The first {COLUMNS} images{of}, as they are trained on."
+    yield canvas, "folder", "What lies in the folder", OWN, note, []
 
 
 def arms(frame):

@@ -11,8 +11,11 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from grid.graph import FIRST_SEED, Graph
+from images import codec
 
 TIMES = 4  # images that are generated for each real one: pages do not repeat at once
+MOST_ASSESSED = 1000  # images of each part that assess.py compares: its covariances have as many dimensions as pixels
+MOST_BYTES = 2**28  # of the float32 images that a generator of all classes learns from: its training stays below 2 GB
 SHARES = {"half": 2, "quarter": 4}  # of the training images, by which the learning curve divides them
 
 
@@ -83,6 +86,7 @@ class Grid(Graph):
 
     def __init__(self, args, classes, plan, is_split, seeds=None):
         # The images have one size by now; splits and steps are the plan's, whatever the flags said.
+        self.most = most_images(args)
         args = Namespace(**{**vars(args), "seeds": plan.seeds, "steps": plan.steps, "size": None, "color": None})
         super().__init__(args, classes)
         self.plan, self.is_split = plan, is_split
@@ -169,18 +173,30 @@ class Grid(Graph):
 
     def add_cdcvae(self, seed):
         facts = {"source": "cdcvae", "seed": seed, "kind": "cdcvae", "units": self.plan.cdc_epochs}
-        return self.train_cdc(f"models/cdcvae-{self.place}", "cdcvae", seed, facts, epochs=self.plan.cdc_epochs)
+        flags = {"most": self.limit(), "epochs": self.plan.cdc_epochs}
+        return self.train_cdc(f"models/cdcvae-{self.place}", "cdcvae", seed, facts, **flags)
 
     def add_cglo(self, seed):
         facts = {"source": "cglo", "seed": seed, "kind": "cglo", "units": self.plan.cglo_epochs}
-        return self.train_cglo(f"models/cglo-{self.place}", seed, facts, epochs=self.plan.cglo_epochs)
+        flags = {"most": self.limit(), "epochs": self.plan.cglo_epochs}
+        return self.train_cglo(f"models/cglo-{self.place}", seed, facts, **flags)
+
+    def limit(self):
+        """Images that a generator of all classes learns from at most; None where there are no more."""
+        return self.most if self.most and sum(self.counts.values()) > self.most else None
 
     def add_assessment(self, name, seed):
         """What the generated images are like: distance, copies, and what is learned from them alone."""
         facts = {"source": name, "seed": seed, "kind": "assessment", "units": self.plan.steps}
         plain = PurePosixPath(f"classifiers/plain-{self.place}")
         flags = {"features": ["pixels", "classifier"], "classifier": plain, "steps": self.plan.steps}
+        flags["most"] = MOST_ASSESSED
         self.assess(f"assess/{name}-{self.place}", self.add_images(name, seed), seed, facts, **flags)
+
+
+def most_images(args):
+    """How many images of the flags' size and colour make up `MOST_BYTES` as float32; None where they have no size."""
+    return MOST_BYTES // (4 * math.prod(args.size) * codec.COLORS[args.color]) if args.size and args.color else None
 
 
 def num_train(count, args, is_split):

@@ -36,18 +36,24 @@ def keep(args, root, cells):
     settings = {"arm": name, "steps": cells.plan.steps}
     data = {"model": archives.fingerprint(root / key / "model.keras")}
     if not runs.finished(args.keep, settings, data):
-        made = root / f"gen/{ARMS[name].images}-all" if ARMS[name].group == "with" else None
+        made = root / f"gen/{ARMS[name].images}-all" if leaves_images(name) else None
         with runs.writing(args.keep, settings, data) as folder:
             for file in FILES:
                 shutil.copy(root / key / file, folder / file)
-            levels = runs.read_json(root / "data" / "config.json").get("facts", {}).get("levels")
-            if levels:  # of the images as they came; the training read them at 8 bits
-                result = runs.read_json(folder / "result.json")
-                runs.write_json(folder / "result.json", result | {"levels": levels})
+            # Of the images as they came; the training read them at 8 bits, the masks among them in black and white.
+            facts = runs.read_json(root / "data" / "config.json").get("facts", {})
+            told = {"black_and_white": facts.get("black_and_white")}
+            told |= {"levels": facts["levels"]} if facts.get("levels") else {}
+            runs.write_json(folder / "result.json", runs.read_json(folder / "result.json") | told)
             if made:
                 shutil.copytree(made, folder / "generated")
             (folder / "README.md").write_text(readme(args, root, frame, name), encoding="utf-8", errors="replace")
     print(f"{args.keep}: {ARMS[name].title}, trained on all images; python predict.py -model {args.keep} IMAGE ...")
+
+
+def leaves_images(name):
+    """Whether the images that joined an arm's training are worth keeping: not copies, nor noise."""
+    return ARMS[name].images not in ("", "copies", "noise")
 
 
 def join(root, is_split):
@@ -79,7 +85,7 @@ def readme(args, root, frame, name):
         f"macro F1 {wide[name].mean():.4f}, accuracy {accuracy[name].mean():.4f}.",
         answer.lines(root, frame)[0],
     ]
-    if ARMS[name].group == "with":
+    if leaves_images(name):
         words.append("`generated/` holds the generated images that joined the training.")
     words.append("    python predict.py -model FOLDER photograph.jpg more-photographs --csv predictions.csv")
     commands = (Path(root) / "commands.txt").read_text(encoding="utf-8").splitlines()

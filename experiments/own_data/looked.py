@@ -5,6 +5,7 @@ import os
 from common.errors import some
 
 NAMED = 5  # files or classes that a line names
+MOST_CLASSES = 50  # whose images are counted in a line each
 PLACES = {"class": "within a class", "classes": "in two classes", "split": "in train/ and in test/"}
 
 
@@ -61,6 +62,16 @@ def words(found, told, proposed):
     yield "proposed", proposed
     for problem in found.problems:
         yield "problem", problem
+
+
+def of_classes(counts):
+    """Yields a line on each class, at most 50: how many readable images it has, of `{part: {class: number}}`."""
+    names = list(dict.fromkeys(name for classes in counts.values() for name in classes))
+    for name in names[:MOST_CLASSES]:
+        found = {part: classes.get(name, 0) for part, classes in counts.items()}
+        yield f"  {name}: {', '.join(f'{count} in {part}/' if part else str(count) for part, count in found.items())}"
+    if len(names) > MOST_CLASSES:
+        yield f"  and {len(names) - MOST_CLASSES} more classes"
 
 
 def doubles(told):

@@ -6,7 +6,7 @@ import pandas as pd
 
 from common import runs
 from experiments.own_data import answer, verdict
-from experiments.own_data.grid import ARMS
+from experiments.own_data.grid import ARMS, MOST_ASSESSED
 from grid import cost
 from report import tables
 from report.parts import Table
@@ -102,9 +102,12 @@ def of_generators(root):
             }
         )
     note = (
-        "Of the first split; the classifier is that of the arms, with as many steps. Few images bias the Frechet "
-        "distance upward; compare it within the column alone."
+        f"Of the first split, of {MOST_ASSESSED:,} images at most of the real, the generated and the test ones; the "
+        "classifier is that of the arms, with as many steps. Few images bias the Frechet distance upward; compare it "
+        "within the column alone."
     )
+    if most := answer.facts(root).get("learned_from"):
+        note += f" CDCVAE and cGLO learned from {most:,} images at most, drawn of all classes alike."
     return Table("generators", "What the generated images are like", OWN, pd.DataFrame(rows), note) if rows else None
 
 

@@ -6,7 +6,9 @@ for what the splits share (Nadeau and Bengio, Machine Learning 52, 2003, section
 
     mean +- t(0.975, n - 1) * sd * sqrt(1 / n + left out / trained on)
 
-and the verdict on it is, in this order,
+where sd is the gains' standard deviation, but at least one test image's worth of score, 100 / test images of the
+smallest test part: equal gains from a handful of test images come of a coarse scale. The
+verdict on the interval is, in this order,
 
     no difference worth having    the interval lies within one point of zero, ends included
     helps, harms                  the interval lies above zero, below zero
@@ -50,12 +52,13 @@ def half_width(sd, n, overlap):
     return float(stats.t.ppf(0.975, n - 1) * sd * math.sqrt(1 / n + overlap))
 
 
-def estimate(gains, overlap):
+def estimate(gains, overlap, image=0.0):
     """Estimates the mean gain.
 
     Args:
         gains: `(n,)`, points, one per split, at least one.
         overlap: images left out of a split's training part over those in it.
+        image: points that one test image is worth, below which no deviation is taken.
 
     Returns:
         `Gain`.
@@ -64,7 +67,7 @@ def estimate(gains, overlap):
     mean, n = float(gains.mean()), len(gains)
     if n < 2:
         return Gain(mean, math.nan, math.nan, math.nan, n)
-    sd = float(gains.std(ddof=1))
+    sd = max(float(gains.std(ddof=1)), image)
     half = half_width(sd, n, overlap)
     return Gain(mean, mean - half, mean + half, sd, n)
 
