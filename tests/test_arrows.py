@@ -133,7 +133,7 @@ def test_model_files_share_layers_and_losses_only(model):
 
 @pytest.mark.parametrize("file", ["vae_aug/sampling.py", "cnn/injection.py"])
 def test_latents_and_pages_need_no_keras(file):
-    assert packages(file) <= {"numpy", "collections", "concurrent"}
+    assert packages(file) <= {"numpy", "collections", "concurrent", "math"}
 
 
 def test_models_are_found_without_keras():

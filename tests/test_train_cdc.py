@@ -121,6 +121,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_leaves_nothing(data, tmp
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["cdcvae"], indirect=True)
 def test_a_killed_training_leaves_nothing_and_the_next_gives_the_same(trained, data, tmp_path):
     kind, never_killed = trained

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from grid.graph import FIRST_SEED, Graph
-from images import codec
 
 TIMES = 4  # images that are generated for each real one: pages do not repeat at once
 MOST_ASSESSED = 1000  # images of each part that assess.py compares: its covariances have as many dimensions as pixels
@@ -196,7 +195,9 @@ class Grid(Graph):
 
 def most_images(args):
     """How many images of the flags' size and colour make up `MOST_BYTES` as float32; None where they have no size."""
-    return MOST_BYTES // (4 * math.prod(args.size) * codec.COLORS[args.color]) if args.size and args.color else None
+    if not args.size or not args.color:
+        return None
+    return MOST_BYTES // (4 * math.prod(args.size) * (1 if args.color == "grey" else 3))
 
 
 def num_train(count, args, is_split):
