@@ -15,6 +15,7 @@ there is a gain and its interval contains the figure, and does not if the interv
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from report.statistics import OPEN, holm, over_latents, paired_test, summary
 
 HOLDS, FAILS = "holds", "does not hold"
 NOT_RUN = "not run"
+POWER = 0.8  # chance that so many pairs as an evidence names decide a claim
 
 
 class Gain(NamedTuple):
@@ -135,7 +137,7 @@ def judge_family(statements, obtained, published, protocol, alpha, unit="points 
         unit: what a hundredth is called.
 
     Returns:
-        List of `Claim`; where nothing was run, "not decided" with evidence "not run".
+        List of `Claim`; where nothing was run, "not decided" with evidence "not run" and the pairs that it takes.
     """
     gains = [[gap(obtained, published) for gap in statement.gaps] for statement in statements]
     judges = [statement.judge for statement in statements for _ in statement.gaps]
@@ -149,9 +151,33 @@ def judge_family(statements, obtained, published, protocol, alpha, unit="points 
                 missing.append(f"not run: {gain.words}")
             else:
                 run.append(text + (statement.remark(gain) if statement.remark else ""))
-        evidence = f"{'; '.join([*run, *missing])}." if run else NOT_RUN
+        lacking = f"{NOT_RUN}; at least {fewest_pairs(len(judges), alpha)} pairs are needed."
+        evidence = f"{'; '.join([*run, *missing])}." if run else lacking
         claims.append(Claim(statement.text, statement.source, protocol, all_of(verdicts), evidence))
     return claims
+
+
+def fewest_pairs(family, alpha):
+    """The least n with family * 2 / 2**n < alpha: fewer pairs give no corrected p below alpha."""
+    return math.floor(math.log2(2 * max(1, family) / alpha)) + 1
+
+
+def likely_pairs(test, family, alpha):
+    """About how many pairs would decide a gain whose mean and spread are as found, by the normal approximation.
+
+    Args:
+        test: `PairedTest` that found p >= alpha.
+        family: number of tests that Holm's method corrects for.
+        alpha: level of significance.
+
+    Returns:
+        int above the pairs that there are, or None where the gain is 0 or its spread unknown.
+    """
+    if not (math.isfinite(test.d_z) and test.d_z):
+        return None
+    normal = NormalDist()
+    wanted = (normal.inv_cdf(1 - alpha / (2 * family)) + normal.inv_cdf(POWER)) / abs(test.d_z)
+    return max(test.n + 1, math.ceil(wanted**2))
 
 
 def test_gains(gains, judges, alpha, unit):
@@ -168,8 +194,8 @@ def test_gains(gains, judges, alpha, unit):
     """
     tests = [paired_test(gain.differences) for gain in gains]
     corrected, floors = holm([test.p for test in tests]), holm([test.min_p for test in tests])
-    family = np.isfinite(corrected).sum()
-    needed = math.floor(math.log2(2 * max(1, family) / alpha)) + 1  # the least n with family * 2 / 2**n < alpha
+    family = int(np.isfinite(corrected).sum())
+    needed = fewest_pairs(family, alpha)
     found = []
     for gain, judge, test, p, floor in zip(gains, judges, tests, corrected, floors, strict=True):
         if not test.n:
@@ -183,7 +209,12 @@ def test_gains(gains, judges, alpha, unit):
         if floor >= alpha:
             seeds = math.ceil(needed / gain.differences.index.unique("size").size)
             text += f"; so few pairs give no p below {floor:.2g}, at least {needed} are needed ({seeds} seeds)"
-        found.append((OPEN if floor >= alpha else judge(test, p, points, figure, alpha), text))
+            found.append((OPEN, text))
+            continue
+        verdict = judge(test, p, points, figure, alpha)
+        if verdict == OPEN and (likely := likely_pairs(test, family, alpha)):
+            text += f"; a gain of this mean and spread would be decided by about {likely} pairs"
+        found.append((verdict, text))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -482,11 +483,23 @@ def test_level_of_significance_is_the_callers(alpha, verdict):
     assert find(claims(two_arms([0.08] * 5), alpha=alpha), "(VAE above CNN)").verdict == verdict
 
 
+def test_an_open_claim_says_how_many_pairs_would_decide_it():
+    gains = [0.25, -0.15] * 6 + [0.3, -0.1]
+    claim = find(claims(two_arms(gains)), "(VAE above CNN)")
+    assert claim.verdict == OPEN
+    d_z = np.mean(gains) / np.std(gains, ddof=1)
+    wanted = ((2.5758 + 0.8416) / d_z) ** 2  # of the normal distribution: 1 - 0.01 / 2, and 0.8
+    found = int(re.search(r"would be decided by about (\d+) pairs", claim.evidence)[1])
+    assert found == pytest.approx(wanted, abs=1.5)
+    assert "would be decided" not in find(claims(two_arms([0.08] * 12)), "(VAE above CNN)").evidence  # it holds
+    assert "would be decided" not in find(claims(two_arms([0.01] * 5)), "(VAE above CNN)").evidence  # too few
+
+
 def test_not_run_is_said():
     found = claims(two_arms([0.1] * 12, "AUG", "CNN"))
-    decided = [claim.text for claim in found if claim.evidence != "not run"]
+    decided = [claim.text for claim in found if not claim.evidence.startswith("not run")]
     assert len(decided) == 2  # its own and the one of all comparisons
-    assert all(claim.verdict == OPEN for claim in found if claim.evidence == "not run")
+    assert all(claim.verdict == OPEN for claim in found if claim.evidence.startswith("not run"))
     everything = find(found, "Every difference")
     assert everything.verdict == OPEN
     assert everything.evidence.startswith("holds: AUG over CNN; not run: VAE over CNN, ")
@@ -521,7 +534,7 @@ def test_verdict_on_a_figure(gain, spread, verdict):
 def test_figures_are_of_fifty_images_and_three_latent_dimensions():
     for other in ({"size": 100}, {"latent": 2}):
         frame = two_arms([0.1456] * 12, "AUG+VAE", "CNN", **other)
-        assert find(claims(frame), "14.56").evidence == "not run"
+        assert find(claims(frame), "14.56").evidence.startswith("not run; at least 9 pairs")
 
 
 def test_published_protocol_says_that_its_both_arm_saw_no_generated_image():
@@ -571,7 +584,7 @@ def test_latent_dimensions_are_compared_within_each_arm_that_is_fed():
     assert "3 over 2 (VAE, AUG+VAE): 4.00 points" in find(claims(grid(rows)), "Latent").evidence
     rows = latent_rows({2: 0.70, 3: 0.72}) + latent_rows({3: 0.96}, "AUG+VAE")  # which has nothing to be compared with
     assert "3 over 2 (VAE, AUG+VAE): 2.00 points" in find(claims(grid(rows)), "Latent").evidence
-    assert find(claims(grid(latent_rows({2: 0.7, 4: 0.7}))), "Latent").evidence == "not run"
+    assert find(claims(grid(latent_rows({2: 0.7, 4: 0.7}))), "Latent").evidence.startswith("not run; at least 10 pairs")
 
 
 @pytest.mark.parametrize(("ahead", "verdict"), [(0.04, HOLDS), (-0.04, FAILS)])
@@ -581,7 +594,7 @@ def test_verdict_on_pages(ahead, verdict):
     assert claim.verdict == verdict
     assert f"pages over all at once: {100 * ahead:.2f} points" in claim.evidence
     assert "published 4.52" in claim.evidence  # thesis Table 6.28: 0.8489 - 0.8037
-    assert find(claims(grid(rows[:8])), "pages").evidence == "not run"
+    assert find(claims(grid(rows[:8])), "pages").evidence == "not run; at least 8 pairs are needed."
 
 
 def sized(gains, seeds=8):
@@ -605,6 +618,6 @@ def test_verdict_on_sizes(gains, verdict):
 
 
 def test_sizes_need_two_sizes_of_one_seed():
-    assert find(claims(sized({50: 0.1})), "smaller").evidence == "not run"
+    assert find(claims(sized({50: 0.1})), "smaller").evidence.startswith("not run")
     apart = pd.concat([two_arms([0.1] * 8), two_arms([0.1] * 8, size=250).assign(seed=range(100, 116))])
-    assert find(claims(apart), "smaller").evidence == "not run"
+    assert find(claims(apart), "smaller").evidence.startswith("not run")

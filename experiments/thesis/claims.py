@@ -79,7 +79,7 @@ def judge(frame, alpha=ALPHA):
         for family in families:
             claims += judge_family(*family, protocol, alpha)
         for claim in claims:
-            if blind and claim.evidence != NOT_RUN and "AUG+VAE" in claim.text + claim.evidence:
+            if blind and not claim.evidence.startswith(NOT_RUN) and "AUG+VAE" in claim.text + claim.evidence:
                 claim.evidence += BLIND
         found += claims
     return found
@@ -105,7 +105,7 @@ def all_differences(claims, protocol):
     groups = {verdict: [] for verdict in (HOLDS, FAILS, OPEN, NOT_RUN)}
     for statement, claim in zip(TABLE_3, claims, strict=True):
         [gap] = statement.gaps
-        groups[NOT_RUN if claim.evidence == NOT_RUN else claim.verdict].append(f"{gap.one} over {gap.other}")
+        groups[NOT_RUN if claim.evidence.startswith(NOT_RUN) else claim.verdict].append(f"{gap.one} over {gap.other}")
     evidence = "; ".join(f"{verdict}: {', '.join(words)}" for verdict, words in groups.items() if words)
     evidence = NOT_RUN if len(groups[NOT_RUN]) == len(claims) else f"{evidence}."
     return Claim(ALL_OF_TABLE_3, TABLES, protocol, all_of([claim.verdict for claim in claims]), evidence)
