@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnn import fid
+from cnn import fid, models, recipes
 from common import archives, backend, cli, plots, runs
 from common.errors import BadInput, some
 from images import albums, codec, folders, selection
@@ -34,7 +34,7 @@ def parse_args(argv=None):
     add("-gen", "--gen", required=True, help="class folders of generated images")
     add("--images", type=cli.limit, default=-1, help="real images of each class, drawn as train_cdc.py draws them")
     add("--subset", metavar="FILE", help="the real images that this subset.json lists, those of the generator")
-    words = "images of each part at most, drawn of all its classes alike (default: all)"
+    words = "images of each part at most, drawn of all its classes alike; copies of others are not seen (default: all)"
     add("--most", type=cli.positive, metavar="N", help=words)
     add(
         "--features",
@@ -46,8 +46,8 @@ def parse_args(argv=None):
     add("--classifier", metavar="RUN", help="run folder of train_cnn.py, of a classifier of the real images")
     add("--inception-weights", metavar="FILE", help="Keras' InceptionV3 without top (default: Keras downloads it)")
     words = (
-        "steps of a classifier of generated images alone, 0: none. It is --classifier's network with new weights, and "
-        "--classifier itself is tested beside it; without one it is CONV1, beside another of real images"
+        "steps of a classifier of generated images alone, 0: none. It is --classifier's network with new weights, or "
+        "CONV1; with <real>/test --classifier itself, or a second CONV1 of real images, is tested beside it"
     )
     add("--steps", type=cli.whole, default=500, help=words)
     add("--json", action="store_true", help="print assessment.json and nothing else")
@@ -112,6 +112,11 @@ def check_files(args, class_names):
     if args.classifier:
         path = Path(args.classifier) / "model.keras"
         archives.check_model(path)
+        if args.steps and read_result(path.parent).get("model") in models.FITTED:
+            raise BadInput(
+                f"{args.classifier}: was fitted in one go, its network learns nothing in steps (--steps 0 measures "
+                "distances alone)"
+            )
         known = read_classes(path.parent) if args.steps else None
         if known not in (None, class_names):
             raise BadInput(
@@ -127,15 +132,29 @@ def check_files(args, class_names):
     return found
 
 
+def read_result(run):
+    """What result.json of a run folder says, a dict; empty where there is none."""
+    path = run / "result.json"
+    return runs.read_json(path) if path.exists() else {}
+
+
 def read_classes(run):
     """The classes that a run folder's classifier knows, in its order; None where no result says so."""
-    path = run / "result.json"
-    if not path.exists():
+    if not (result := read_result(run)):
         return None
     try:
-        return list(map(str, runs.read_json(path)["classes"]))
+        return list(map(str, result["classes"]))
     except (KeyError, TypeError):
-        raise BadInput(f"{path}: does not say which classes the model knows") from None
+        raise BadInput(f"{run / 'result.json'}: does not say which classes the model knows") from None
+
+
+def recipe_of(run):
+    """How a run folder's classifier was optimised; as usual where no result says which it is."""
+    name = read_result(run).get("model")
+    if name not in models.TABLE:
+        return recipes.ADAM
+    settings = runs.read_json(run / "config.json")["settings"]
+    return models.find(name).recipe.changed(settings.get("rate"), settings.get("weight_decay"))
 
 
 def make_extractors(args, image_shape, on_images):
@@ -206,11 +225,11 @@ def measure_distances(args, parts):
     return found
 
 
-def learn(args, learned, num_classes, network=None, binarise=False):
+def learn(args, learned, num_classes, network=None, binarise=False, recipe=recipes.ADAM):
     """Trains a classifier on a `Part`; it has the layers of the model `network`, or is CONV1."""
     import keras
 
-    from cnn import injection, models, protocols, training
+    from cnn import injection, protocols, training
 
     seed = backend.derive_seed(args.seed, "assess")
     backend.set_seeds(seed)
@@ -219,7 +238,7 @@ def learn(args, learned, num_classes, network=None, binarise=False):
         model = models.build(MODEL, learned.images.shape[1:], num_classes)
     else:
         model = keras.models.clone_model(network)
-    training.compile_classifier(model, schedule.steps_per_epoch)
+    training.compile_classifier(model, schedule.steps_per_epoch, recipe, steps=args.steps)
     pair = as_album(learned.images, binarise), np.eye(num_classes, dtype=np.float32)[learned.labels]
     with cli.progress(total=args.steps, unit="step") as bar:
         training.train(
@@ -228,6 +247,7 @@ def learn(args, learned, num_classes, network=None, binarise=False):
             schedule,
             on_step=bar.update,
             as_dataset=backend.as_dataset,
+            recipe=recipe,
         )
     return model
 
@@ -241,12 +261,13 @@ def measure_accuracy(args, parts, num_classes):
     def accuracy(model, binarise=False):
         return metrics.scores(predict(model, tested.images, binarise), tested.labels)["accuracy"]
 
-    tested, given, name, binarise = parts.get("test", parts["real"]), None, MODEL, False
+    tested, given, name, options = parts.get("test", parts["real"]), None, MODEL, {}
     if args.classifier:
         run = Path(args.classifier)
         given, name = archives.load_model(run / "model.keras"), f"the network of {run.resolve().name}"
-        binarise = is_binary(run)
-    learner = learn(args, parts["generated"], num_classes, given, binarise)
+        options = {"network": given, "binarise": is_binary(run), "recipe": recipe_of(run)}
+    binarise = options.get("binarise", False)
+    learner = learn(args, parts["generated"], num_classes, **options)
     found = {"generated": accuracy(learner, binarise), "model": name, "steps": args.steps}
     found["tested_on"] = "test" if "test" in parts else "the real images that the generator may have learned from"
     if "test" in parts:
@@ -316,6 +337,7 @@ def main(argv=None):
     names = ("features", "steps", "size", "color", "seed", "deterministic")
     settings = {name: getattr(args, name) for name in names} | {"classes": class_names}
     settings |= {"most": args.most} if args.most else {}
+    settings |= {"learner": "classifier"} if args.classifier and args.steps else {}
     if runs.finished(args.out, settings, data):
         show(runs.read_json(Path(args.out) / "assessment.json"), args.json, args.out)
         return

@@ -102,9 +102,10 @@ def check(parser, args):
     ):
         if given and not needed:
             parser.error(f"{flag}: goes with {wanted}")
-    tests = [place.resolve() / "test" for place in (Path(args.path), folders.training_root(args.path).parent)]
-    if args.unlabelled and any(Path(args.unlabelled).resolve().is_relative_to(test) for test in tests):
-        parser.error("--unlabelled: these are the test images; to train on them, say --transductive")
+    for place in (Path(args.path), folders.training_root(args.path).parent):
+        if args.unlabelled and Path(args.unlabelled).resolve().is_relative_to(place.resolve() / "test"):
+            asked = "--transductive" if place == Path(args.path) else f"-path {place} --transductive"
+            parser.error(f"--unlabelled: these are the test images; to train on them, say {asked}")
     if args.vgg_weights and not Path(args.vgg_weights).is_file():
         parser.error(f"--vgg-weights {args.vgg_weights}: no such file")
 

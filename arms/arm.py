@@ -98,7 +98,8 @@ def open_unlabelled(args, reading, labelled=True):
     files = selection.draw_subset(files, args.unlabelled_images or -1, args.seed)
     paths = [path for part in files.values() for path in part]
     if len(paths) < 2:
-        raise ValueError(f"{args.unlabelled}: {len(paths)} images in it, at least 2 are needed")
+        beside = "" if labelled else " beside those that have labels"
+        raise ValueError(f"{args.unlabelled}: {len(paths)} images in it{beside}, at least 2 are needed")
     album = albums.open_album(paths, args.size, args.color)
     album = albums.binary(album, args.unlabelled) if args.binarise else album
     codec.check_same_shape({reading.source: reading.image_shape, args.unlabelled: album.shape[1:]})

@@ -9,7 +9,7 @@ import pytest
 from conftest import run_here, write_digits
 
 import assess
-from cnn import features, fid, models
+from cnn import features, fid, models, recipes
 from images import albums, codec, folders, selection
 
 
@@ -156,6 +156,19 @@ def test_what_the_network_of_a_run_learns_from_generated_images(data, gen, class
     assert [weights.shape for weights in learner.get_weights()] == [weights.shape for weights in before]
     assert not np.allclose(learner.get_weights()[0], before[0])  # new weights
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_the_network_of_a_run_learns_as_the_run_did_and_a_fitted_one_does_not(data, gen, classifier, tmp_path):
+    folder, _ = classifier
+    assert assess.recipe_of(folder) == recipes.ADAM  # nothing says which network it is
+    (folder / "result.json").write_text('{"model": "wrn-10-2", "classes": ["0", "1", "2"]}')
+    (folder / "config.json").write_text('{"settings": {"rate": 0.05}}')
+    assert assess.recipe_of(folder) == recipes.WRN.changed(0.05)
+    (folder / "result.json").write_text('{"model": "neighbours", "classes": ["0", "1", "2"]}')
+    flags = ["--features", "classifier", "--classifier", folder]
+    with pytest.raises(ValueError, match="was fitted in one go, its network learns nothing in steps"):
+        run(data, gen, tmp_path / "out", *flags, "--steps", 1)
+    assert run(data, gen, tmp_path / "out", *flags)["accuracy"] is None
 
 
 def test_a_classifier_of_other_classes_says_nothing_of_accuracy(data, gen, classifier, tmp_path):

@@ -79,6 +79,8 @@ def test_every_command_line_parses(flags):
 def test_what_cannot_be_run_is_refused():
     with pytest.raises(ValueError, match="--sizes 6000: class class0 has 5000 training images"):
         cells_of("--sizes", "6000")
+    with pytest.raises(ValueError, match="--arms MIXMATCH-ALL: with --sizes 5000 no other training images are left"):
+        cells_of("--sizes", "5000", "--arms", "MIXMATCH-ALL")
     with pytest.raises(ValueError, match=r"--arms MIXMATCH: .* needs an --aug"):
         cells_of("--arms", "MIXMATCH", "--aug", "none")
 

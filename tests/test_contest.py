@@ -241,7 +241,9 @@ def test_the_first_sentence_says_whether_a_generator_wins():
     wins = said(stroke=best, vae_stroke=[x + 0.01 + k / 1000 for k, x in enumerate(best)], mixup_stroke=[0.99] * 5)
     assert wins.startswith(f"{WORDS}a generator wins: vae+stroke over stroke, +1.20 points of macro F1, 5 pairs, 95 %")
     assert "the best of" not in wins  # there is one arm with a generator
-    assert said(stroke=best, vae=[0.5] * 5).startswith(f"{WORDS}no generator wins: the best is vae over stroke, -40.80")
+    assert said(stroke=best, vae=[0.5] * 5).startswith(
+        f"{WORDS}no generator with 5 pairs wins: the best is vae over stroke, -40.80"
+    )
     assert said(stroke=best, vae=[0.95, 0.86] * 2 + [0.91]).startswith(f"{WORDS}it is open whether a generator wins")
     three = said(stroke=best, vae_stroke=best, vae_stroke_3=[x + 0.05 for x in best])
     assert three.startswith(f"{WORDS}it is open whether a generator wins: the best is vae+stroke over stroke, +0.00")
@@ -260,10 +262,14 @@ def test_an_arm_with_one_pair_does_not_hide_one_with_ten():
     best = [0.90, 0.91] * 5
     text = said(stroke=best, vae=[x + 0.01 for x in best], smote=[best[0] + 0.02])
     assert text.startswith(f"{WORDS}a generator wins: vae over stroke, +1.00 points of macro F1, 10 pairs")
-    assert text.endswith(", the best of 2 arms with a generator.")
+    assert "the best of" not in text  # the other arm has too few pairs to be compared
+    # ... and an arm that is ahead with two pairs is none of which no generator wins.
+    text = said(stroke=best, vae=[x - 0.01 for x in best], smote=[x + 0.03 for x in best[:2]])
+    assert text.startswith(f"{WORDS}no generator with 5 pairs wins: the best is vae over stroke, -1.00")
     # From five pairs on the mean decides, not the number of pairs.
     text = said(stroke=best, vae=[x + 0.01 for x in best], smote=[x + 0.02 for x in best[:5]])
     assert text.startswith(f"{WORDS}a generator wins: smote over stroke, +2.00 points of macro F1, 5 pairs")
+    assert text.endswith(", the best of 2 arms with a generator that have 5 pairs or more.")
 
 
 def test_a_verdict_needs_eight_pairs():

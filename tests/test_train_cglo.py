@@ -136,7 +136,7 @@ def test_unlabelled_images_are_others_than_the_labelled(data, tmp_path):
 def test_unlabelled_images_are_not_test_images_and_there_are_some(data, tmp_path, capsys):
     with pytest.raises(SystemExit):
         learn(data / "train", tmp_path / "out", "--unlabelled", data / "test")
-    assert "say --transductive" in capsys.readouterr().err
+    assert f"say -path {data} --transductive" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="empty: no images in it"):
         learn(data, tmp_path / "out", "--unlabelled", tmp_path / "empty")

@@ -40,9 +40,9 @@ def add_arguments(parser, passed):
     passed.add_argument("-b", type=cli.positive, default=128, help="train_cnn.py: images per step")
     passed.add_argument("--weights", metavar="imagenet|FILE|none", help="train_cnn.py, resnet50 (published: imagenet)")
     words = "train_cnn.py, arms TUNED: --rate (default: Brigato's, for 50 images per class and a batch of 10)"
-    passed.add_argument("--tuned-rate", type=cli.positive_float, default=4.55e-3, help=words)
+    passed.add_argument("--tuned-rate", type=cli.positive_float, help=words)
     words = "train_cnn.py, arms TUNED: --weight-decay (default: likewise)"
-    passed.add_argument("--tuned-decay", type=cli.deviation, default=5.29e-3, help=words)
+    passed.add_argument("--tuned-decay", type=cli.deviation, help=words)
     passed.add_argument("--replace", type=cli.proportion, default=0.5, help="train_cnn.py -cglo")
     passed.add_argument("--cutout-size", type=cli.side, default=8, help="train_cnn.py (published: 5)")
     passed.add_argument("--preset", choices=("paper", "released"), default="paper", help="train_cglo.py")
@@ -74,6 +74,9 @@ STUDY = Study(
     report=write_parts,
     axes=AXES,
     quick=QUICK,
-    shared=("model", "aug", "b", "replace", "cutout_size", "preset", "generator_loss", "cglo_epochs"),
+    shared=(
+        *("model", "aug", "b", "replace", "cutout_size", "preset", "generator_loss", "cglo_epochs"),
+        *("weights", "tuned_rate", "tuned_decay"),
+    ),
     files=("vgg_weights",),
 )

@@ -27,6 +27,7 @@ class Recipe(NamedTuple):
 TRANSDUCTIVE = {"transductive": True}
 AUTOAUGMENT = {"mix": ["autoaugment"]}
 TUNED = {"tuned": True}  # the study's --tuned-rate and --tuned-decay
+RATE, DECAY = 4.55e-3, 5.29e-3  # their defaults: Brigato and Iocchi 2022, 50 images per class, a batch of 10
 ARMS = {
     "BASELINE": Recipe(),
     "CGLO": Recipe({}),
@@ -94,7 +95,8 @@ class Grid(Graph):
         images = {"model": model, "limtr": shots, "aug": None if args.aug == "none" else args.aug}
         images["weights"] = args.weights
         if recipe.classifier is TUNED:
-            images |= {"rate": args.tuned_rate, "weight_decay": args.tuned_decay}
+            rate, decay = args.tuned_rate, args.tuned_decay
+            images |= {"rate": RATE if rate is None else rate, "weight_decay": DECAY if decay is None else decay}
         if recipe.generator is not None:
             images["cglo"] = PurePosixPath(self.add_generator(recipe.generator, shots, seed))
             images["replace"] = args.replace
@@ -115,6 +117,9 @@ def check_sizes(args, classes):
     for shots in args.sizes:
         if shots > classes[scarcest]:
             raise ValueError(f"--sizes {shots}: class {scarcest} has {classes[scarcest]} training images")
+    further = [arm for arm in args.arms if "unlabelled" in ARMS[arm].classifier]
+    if further and max(args.sizes) >= max(classes.values()):
+        raise ValueError(f"--arms {further[0]}: with --sizes {max(args.sizes)} no other training images are left")
     mixmatch = [arm for arm in args.arms if "mixmatch" in ARMS[arm].classifier.get("mix", ())]
     if mixmatch and args.aug == "none":
         raise ValueError(f"--arms {mixmatch[0]}: guesses labels from augmented copies, and needs an --aug")

@@ -33,14 +33,17 @@ def sentence(wide, board, best):
         return f"{where} no arm with a generator was run beside {best}."
     found = {arm: gains(wide, arm, best) for arm in learned}
     # An arm with a pair or two, which may be high by chance, does not hide one with enough of them.
-    first = max(learned, key=lambda arm: (min(len(found[arm]), FEWEST), found[arm].mean()))
+    most = min(FEWEST, max(map(len, found.values())))
+    learned = [arm for arm in learned if len(found[arm]) >= most]
+    first = max(learned, key=lambda arm: found[arm].mean())
     gain = statistics.summary(found[first])
     how = f"{first} over {best}, {gain.mean:+.2f} points of macro F1, {gain.in_words()}"
-    how += f", the best of {len(learned)} arms with a generator" if len(learned) > 1 else ""
+    several = len(learned) > 1
+    how += f", the best of {len(learned)} arms with a generator that have {most} pairs or more" if several else ""
     if gain.n >= FEWEST and gain.low > 0:
         return f"{where} a generator wins: {how}."
     if gain.n >= FEWEST and gain.high < 0:
-        return f"{where} no generator wins: the best is {how}."
+        return f"{where} no generator with {FEWEST} pairs wins: the best is {how}."
     return f"{where} it is open whether a generator wins: the best is {how}."
 
 

@@ -175,10 +175,15 @@ def assessed(root):
     parts = [f"{name} {row['features']['classifier']['frechet']:.1f}" for name, row in found.items()]
     yield f"Frechet distance to the real images in the classifier's space: {', '.join(parts)}."
     parts = [
-        f"{name} {row['copies']['exact']} exact, {100 * row['copies']['nearer_than_95_percent_of_real']:.0f} %"
+        f"{name} {row['copies']['exact']} exact of {row['images']['generated']:,}, "
+        f"{100 * row['copies']['nearer_than_95_percent_of_real']:.0f} %"
         for name, row in found.items()
     ]
-    yield f"Copies (and images nearer to a training image than 95 % of test images are): {', '.join(parts)}."
+    real = next(iter(found.values()))["images"]["real"]
+    yield (
+        f"Copies of {real:,} training images (and images nearer to one of them than 95 % of test images are): "
+        f"{', '.join(parts)}."
+    )
 
 
 def learning_curve(frame):
