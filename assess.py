@@ -135,7 +135,10 @@ def check_files(args, class_names):
 def read_result(run):
     """What result.json of a run folder says, a dict; empty where there is none."""
     path = run / "result.json"
-    return runs.read_json(path) if path.exists() else {}
+    found = runs.read_json(path) if path.exists() else {}
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: does not say which classes the model knows")
+    return found
 
 
 def read_classes(run):
