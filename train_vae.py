@@ -33,6 +33,7 @@ from images import albums, codec, diversity, folders, selection, splits
 
 JOINT = "joint"
 VALIDATION = 0.16  # share of a class' images that validate (thesis 4.2.1)
+ATTEMPTS = 3  # trainings of a model whose loss becomes NaN or infinite, each from other weights
 EPOCHS = {10: 200, 25: 250, 50: 300}  # by images per class, 350 above. Deviation 4: as the released script has them
 
 
@@ -251,6 +252,47 @@ def main(argv=None):
         generate.main(flags)
 
 
+def fit(seed, job, made, on_epoch):
+    """Trains one model; where its loss becomes NaN or infinite, again from other weights, up to `ATTEMPTS` times.
+
+    Args:
+        seed: of the run.
+        job: of `read_job`.
+        made: model and traced training of the class before, which are used again, or None.
+        on_epoch: is called after every epoch.
+
+    Returns:
+        model and traced training, its epochs, and the number of trainings that it took.
+
+    Raises:
+        FloatingPointError: the loss became NaN or infinite each time.
+    """
+    from vae_aug import training  # Keras, once the back end is configured
+
+    settings = job["settings"]
+    images = job["images"][job["train"]], job["images"][job["validation"]]
+    attempt = 0
+    while True:
+        attempt += 1
+        own = backend.derive_seed(seed, job["name"] if attempt == 1 else f"{job['name']}, attempt {attempt}")
+        backend.set_seeds(own)
+        if made is None:
+            names = ("architecture", "image_shape", "latent_dim", "objective")
+            model = training.build(*(settings[name] for name in names), own)
+            made = model, training.epochs_in_graph(model, backend.in_graph)
+        else:
+            training.restart(made[0], own)
+        model, run_epochs = made
+        try:
+            history = training.train(model, *images, settings["epochs"], own, on_epoch=on_epoch, run_epochs=run_epochs)
+        except FloatingPointError as error:
+            if attempt == ATTEMPTS:
+                raise FloatingPointError(f"class {job['name']}: {error}, {ATTEMPTS} times from other weights") from None
+            print(f"class {job['name']}: {error}; it is trained again from other weights")
+        else:
+            return made, history, attempt
+
+
 def train(args):
     """Trains the models that are not done yet."""
     runs.refuse_overlap(args.out, args.path)
@@ -267,31 +309,15 @@ def train(args):
         print(f"{args.path}: no images are left to validate {', '.join(unwatched)}; their training images do")
 
     backend.configure(args.seed, args.devices, args.deterministic)
-    from vae_aug import training  # Keras, once the back end is configured
-
-    model, measured = None, {}
+    made, measured = None, {}
     with cli.progress(total=sum(job["settings"]["epochs"] for job in todo), unit="epoch") as bar:
         for job in todo:
-            settings = job["settings"]
             bar.set_description(job["name"])
-            seed = backend.derive_seed(args.seed, job["name"])
-            backend.set_seeds(seed)
-            if model is None:
-                names = ("architecture", "image_shape", "latent_dim", "objective")
-                model = training.build(*(settings[name] for name in names), seed)
-                run_epochs = training.epochs_in_graph(model, backend.in_graph)
-            else:
-                training.restart(model, seed)
             facts = {}
-            with runs.writing(job["folder"], settings, job["data"], facts=facts) as folder:
-                images = (job["images"][job["train"]], job["images"][job["validation"]])
-                try:
-                    history = training.train(
-                        model, *images, settings["epochs"], seed, on_epoch=bar.update, run_epochs=run_epochs
-                    )
-                except FloatingPointError as error:
-                    raise FloatingPointError(f"class {job['name']}: {error}") from None
-                facts |= save_model(folder, job, model, history)
+            with runs.writing(job["folder"], job["settings"], job["data"], facts=facts) as folder:
+                made, history, attempts = fit(args.seed, job, made, bar.update)
+                facts |= {"attempts": attempts} if attempts > 1 else {}
+                facts |= save_model(folder, job, made[0], history)
             measured |= facts.get("diversity", {})
     losses = [pd.read_csv(job["folder"] / "loss.csv").iloc[-1] for job in jobs]
     for job, loss in zip(jobs, losses, strict=True):

@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from conftest import write_digits
 
-from common import backend
+import train_vae
+from common import backend, runs
 from images import codec, sources
 from vae_aug import training
 from vae_aug.vae import VariationalAutoencoder
@@ -139,6 +141,34 @@ def test_images_that_are_no_numbers_end_the_training(real):
     images = np.full_like(real[0][:3], np.nan)
     with pytest.raises(FloatingPointError, match="nan in epoch 1"):
         training.train(build(), images, real[0][:1], 2, seed=0)
+
+
+def test_a_class_whose_loss_is_no_number_is_trained_again_from_other_weights(tmp_path, monkeypatch, capsys):
+    data, real_train, seeds = write_digits(tmp_path / "data", side=8), training.train, []
+
+    def diverging(model, images, validation, epochs, seed, **options):
+        seeds.append(seed)
+        if len(seeds) in broken:
+            raise FloatingPointError("the loss became nan in epoch 2")
+        return real_train(model, images, validation, epochs, seed, **options)
+
+    def learn(out):
+        flags = ["--all", "--path", data, "--images", 8, "--epochs", 1, "--out", tmp_path / out]
+        train_vae.main([str(flag) for flag in flags])
+        return {name: runs.read_json(tmp_path / out / name / "config.json")["facts"] for name in "012"}
+
+    monkeypatch.setattr(training, "train", diverging)
+    broken = {2}
+    facts = learn("out")
+    assert "class 1: the loss became nan in epoch 2; it is trained again from other weights" in capsys.readouterr().out
+    assert [facts[name].get("attempts") for name in "012"] == [None, 2, None]
+    derived = [backend.derive_seed(42, name) for name in ("0", "1", "1, attempt 2", "2")]
+    assert seeds == derived
+    seeds.clear()
+    broken = {2, 3, 4}
+    with pytest.raises(FloatingPointError, match="class 1: the loss became nan in epoch 2, 3 times from other weights"):
+        learn("none")
+    assert {path.name for path in (tmp_path / "none").iterdir()} == {"0"}
 
 
 @pytest.mark.parametrize("in_graph", [True, pytest.param(False, marks=pytest.mark.slow)])
