@@ -14,7 +14,7 @@ from grid.graph import FIRST_SEED, Graph
 
 TIMES = 4  # images that are generated for each real one: pages do not repeat at once
 MOST_ASSESSED = 1000  # images of each part that assess.py compares: its covariances have as many dimensions as pixels
-MOST_BYTES = 2**28  # of the float32 images that a generator of all classes learns from: its training stays below 2 GB
+MOST_BYTES = 2**28  # of the float32 images that a generator of all classes learns from
 SHARES = {"half": 2, "quarter": 4}  # of the training images, by which the learning curve divides them
 
 
