@@ -118,12 +118,10 @@ def choose_files(args):
     chosen = selection.draw_at_most(chosen, args.most, args.seed) if args.most else chosen
     others = []
     if args.unlabelled:
-        used = {path.resolve() for paths in chosen.values() for path in paths}
-        listed = folders.list_unlabelled(args.unlabelled)
+        listed = folders.list_unlabelled(args.unlabelled, without=chosen)
         if not any(listed.values()):
-            raise BadInput(f"{args.unlabelled}: no images in it")
-        free = {name: [path for path in paths if path.resolve() not in used] for name, paths in listed.items()}
-        drawn = selection.draw_subset(free, args.unlabelled_images or -1, args.seed)
+            raise BadInput(f"{args.unlabelled}: no images in it beside those that have labels")
+        drawn = selection.draw_subset(listed, args.unlabelled_images or -1, args.seed)
         others += [path for paths in drawn.values() for path in paths]
     if args.transductive:
         test = Path(args.path) / "test"

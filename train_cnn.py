@@ -389,7 +389,7 @@ def main(argv=None):
         result |= {"black_and_white": reading.has_black_and_white(trained)}
         result |= {"networks": args.networks} if args.networks > 1 else {}
         result |= {"views": average_views(args, network, parts)} if args.views else {}
-        network.save(folder / "model.keras")
+        archives.save_model(network, folder / "model.keras")
         selection.save_list(folder / "subset.json", subset=files.train)
         title = losses.title(loss_of(args, joined), recipe_of(args).weight_decay)
         save_result(folder, result, history, report, predictions, title)

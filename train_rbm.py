@@ -16,7 +16,7 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from common import backend, cli, plots, runs
+from common import archives, backend, cli, plots, runs
 from common.errors import BadInput
 from images import albums, codec, diversity, folders, selection
 
@@ -203,7 +203,7 @@ def main(argv=None):
     with runs.writing(args.out, settings, data, facts=facts) as folder, bar:
         some, batch = spread(watched, MOST_WATCHED), settings["batch"]
         history = rbm_training.train(model, images, some, args.epochs, seed, batch, bar.update)
-        model.save(folder / "rbm.keras", include_optimizer=False)
+        archives.save_model(model, folder / "rbm.keras")
         history = pd.DataFrame(history)
         history.to_csv(folder / "monitors.csv", index=False)
         selection.save_list(folder / "split.json", subset=chosen, heldout=heldout)

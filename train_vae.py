@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 import generate
-from common import backend, cli, plots, runs
+from common import archives, backend, cli, plots, runs
 from common.errors import BadInput, some
 from images import albums, codec, diversity, folders, selection, splits
 
@@ -199,7 +199,7 @@ def save_model(folder, job, model, history):
     settings, images, train = job["settings"], job["images"], job["train"]
     encoder, decoder = training.halves(model)
     z_mean, z_std = training.latents(model, images[train])
-    model.save(folder / f"{model.name}.keras", include_optimizer=False)
+    archives.save_model(model, folder / f"{model.name}.keras")
     encoder.save(folder / "encoder.keras")
     decoder.save(folder / "decoder.keras")
     np.savez(folder / "latents.npz", z_mean=z_mean, z_std=z_std, labels=job["labels"][train])

@@ -91,10 +91,7 @@ def open_unlabelled(args, reading, labelled=True):
     Raises:
         ValueError: there are fewer than two, or they are of another shape than the training images.
     """
-    files = listing.list_unlabelled(args.unlabelled)
-    if not labelled:
-        used = {path.resolve() for paths in reading.files.values() for path in paths}
-        files = {name: [path for path in paths if path.resolve() not in used] for name, paths in files.items()}
+    files = listing.list_unlabelled(args.unlabelled, without=None if labelled else reading.files)
     files = selection.draw_subset(files, args.unlabelled_images or -1, args.seed)
     paths = [path for part in files.values() for path in part]
     if len(paths) < 2:

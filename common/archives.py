@@ -163,6 +163,18 @@ def load_model(path):
     return model
 
 
+def save_model(model, path):
+    """Writes a trained model to a `.keras` file as if not compiled: an optimizer's state is half of a file or more.
+
+    (Keras' own `include_optimizer=False` is for HDF5 files and does nothing for a `.keras` file.)
+    """
+    kept, (model.optimizer, model.compiled) = (model.optimizer, model.compiled), (None, False)
+    try:
+        model.save(path)
+    finally:
+        model.optimizer, model.compiled = kept
+
+
 def load_weights(model, path):
     """Loads the weights of a `.keras` file into a model of the same kind, whose traced graph stays.
 

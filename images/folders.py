@@ -119,8 +119,12 @@ def beside(root, parts=()):
     return passed
 
 
-def list_unlabelled(root):
+def list_unlabelled(root, without=None):
     """Lists images whose labels are not asked for: those in class folders, and those beside such folders.
+
+    Args:
+        root: the folder.
+        without: a listing {class: paths} whose files are left out, by whatever path they are reached.
 
     Returns:
         As `list_images`; images that lie in `root` itself are one class more, by the name of `root`.
@@ -131,7 +135,9 @@ def list_unlabelled(root):
         files[name] = [*files.get(name, []), *loose]
     passed.update({kind: count for kind, count in beside.items() if "folder" not in kind})  # said already
     _say_passed(root, passed)
-    return {name: [Path(path) for path in paths] for name, paths in files.items()}
+    taken = {path.resolve() for paths in (without or {}).values() for path in paths}
+    listing = {name: [Path(path) for path in paths] for name, paths in files.items()}
+    return {name: [path for path in paths if path.resolve() not in taken] for name, paths in listing.items()}
 
 
 def check_same_classes(train, test, train_root, test_root):

@@ -87,6 +87,17 @@ def wait_until(condition, seconds=GUARD):
         time.sleep(0.05)
 
 
+def kill_while_it_trains(name, out, *flags):
+    """Starts a training script in a process of its own and kills it once its run folder is begun; no `out` is left."""
+    line = [sys.executable, ROOT / name, *flags, "--epochs", 100_000, "--out", out]
+    process = subprocess.Popen(list(map(str, line)), env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    wait_until(lambda: list(out.parent.glob(f".{out.name}.partial-*")) or process.poll() is not None)
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert not out.exists()
+
+
 @pytest.fixture
 def dask(tmp_path, monkeypatch):
     """A Dask scheduler and two workers, each with a disk of its own: (address, workers)."""

@@ -106,18 +106,49 @@ def test_a_split_takes_its_cells_over_the_workers_but_no_less_than_the_longest()
     assert budget.split_seconds(cells, rates, 10) == 40
 
 
-def test_a_folder_that_has_moved_is_measured_again(tmp_path, monkeypatch):
+def test_measured_cells_leave_their_seconds_alone_and_are_not_measured_again(tmp_path, monkeypatch):
+    (tmp_path / "data/kept").mkdir(parents=True)
+    calls = []
+
+    def run(cells, place, pool):
+        calls.append(sorted(cells))
+        for key in cells:
+            (place / key / "inner").mkdir(parents=True)
+        return {}
+
+    monkeypatch.setattr(budget.schedule, "run", run)
+    monkeypatch.setattr(budget, "read_record", lambda place, key: {"seconds": 4.0})
+    rates = [measure_toy(tmp_path) for _ in range(2)]
+    assert rates[0] == rates[1] == {"vae": (4.0, 0.0)}
+    assert calls == [["models/train"]] * 2  # once for each of the two lengths
+    left = {path.name for place in (tmp_path / "probe").iterdir() for path in place.iterdir()}
+    assert left == {"seconds.json", "data", ".lock", ".workers"}
+    assert (tmp_path / "data/kept").is_dir()  # behind the link
+
+
+def test_a_folder_that_moved_while_it_was_measured_finds_its_data(tmp_path, monkeypatch):
     (tmp_path / "a/data").mkdir(parents=True)
-    monkeypatch.setattr(budget.schedule, "run", lambda cells, place, pool: {})
-    monkeypatch.setattr(budget, "read_record", lambda place, key: {"seconds": 1.0})
+    found = []
 
-    def measured(root):
-        budget.measure(lambda plan: {"train": cell("vae", plan.vae_epochs, "train")}, root, lambda place: None)
-        return {path.resolve() for path in root.glob("probe/*/data")}
+    def run(cells, place, pool):
+        found.append((place / "data").resolve())
+        return {"models/train": "its worker died"}
 
-    assert measured(tmp_path / "a") == {tmp_path / "a/data"}
-    (tmp_path / "a").rename(tmp_path / "b")
-    assert measured(tmp_path / "b") == {tmp_path / "b/data"}
+    monkeypatch.setattr(budget.schedule, "run", run)
+    for old, new in (("a", "b"), ("b", "c")):
+        with pytest.raises(BadInput, match="nothing can be measured"):
+            measure_toy(tmp_path / old)
+        (tmp_path / old).rename(tmp_path / new)
+    assert found == [tmp_path / "a/data", tmp_path / "b/data"]
+
+
+def measure_toy(root):
+    """Measures a comparison of one cell; its command says how long it trains."""
+
+    def make_cells(plan):
+        return {"models/train": Cell("models/train", "toy", (plan.vae_epochs,), facts={"kind": "vae", "units": 1})}
+
+    return budget.measure(make_cells, root, lambda place: None)
 
 
 def test_one_cell_of_each_kind_is_measured_with_what_it_needs():

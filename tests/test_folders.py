@@ -698,3 +698,12 @@ def test_images_beside_folders_are_listed_too(tmp_path):
     assert found == {"old": ["c.png"], "photos": ["a.png", "b.png"]}
     assert list(folders.list_unlabelled(tmp_path / "photos" / "old")) == ["old"]
     assert folders.list_unlabelled(tmp_path / "photos" / "nothing") == {}
+
+
+def test_images_that_have_labels_are_left_out_by_whatever_path_they_are_reached(tmp_path):
+    image = np.zeros((2, 4, 4, 1), np.uint8)
+    codec.write_images(tmp_path / "data/cat", ["a", "b"], image)
+    (tmp_path / "more").symlink_to(tmp_path / "data", target_is_directory=True)
+    labelled = {"cat": [tmp_path / "data/../data/cat/a.png"]}
+    found = folders.list_unlabelled(tmp_path / "more", without=labelled)
+    assert {name: [path.name for path in paths] for name, paths in found.items()} == {"cat": ["b.png"]}

@@ -1,16 +1,12 @@
 """train_cdc.py on real digits, generate.py after it, and their bad input."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ENVIRONMENT, ROOT, wait_until, write_digits
+from conftest import kill_while_it_trains, write_digits
 
 import generate
 import train_cdc
@@ -126,13 +122,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_leaves_nothing(data, tmp
 def test_a_killed_training_leaves_nothing_and_the_next_gives_the_same(trained, data, tmp_path):
     kind, never_killed = trained
     flags = ["--model", kind, "-path", data, "--images", 4, "--latent", 5]
-    line = [sys.executable, ROOT / "train_cdc.py", *flags, "--epochs", 100_000, "--out", tmp_path / "out"]
-    process = subprocess.Popen(list(map(str, line)), env=ENVIRONMENT, stderr=subprocess.DEVNULL)
-    wait_until(lambda: list(tmp_path.glob(".out.partial-*")) or process.poll() is not None)
-    assert process.poll() is None
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "out").exists()
+    kill_while_it_trains("train_cdc.py", tmp_path / "out", *flags)
     learn(data, tmp_path / "out", "--model", kind)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]  # what the killed one left is gone
     for network in NETWORKS[kind]:

@@ -1,17 +1,13 @@
 """train_cglo.py on real digits; generate.py and train_cnn.py -cglo after it; their bad input."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ENVIRONMENT, ROOT, wait_until, write_digits
+from conftest import kill_while_it_trains, write_digits
 
 import generate
 import train_cglo
@@ -195,13 +191,7 @@ def test_features_of_a_vgg_of_random_weights(data, tmp_path, capsys, levels):
 @pytest.mark.slow
 def test_a_killed_training_leaves_nothing_and_the_next_gives_the_same(data, tmp_path):
     flags = ["-path", data, "--images", 4, "--latent", 5, "--seed", 7, "--size", 8, 8]
-    line = [sys.executable, ROOT / "train_cglo.py", *flags, "--epochs", 100_000, "--out", tmp_path / "out"]
-    process = subprocess.Popen(list(map(str, line)), env=ENVIRONMENT, stderr=subprocess.DEVNULL)
-    wait_until(lambda: list(tmp_path.glob(".out.partial-*")) or process.poll() is not None)
-    assert process.poll() is None
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "out").exists()
+    kill_while_it_trains("train_cglo.py", tmp_path / "out", *flags)
     learn(data, tmp_path / "out", "--seed", 7)
     learn(data, tmp_path / "again", "--seed", 7)
     assert {path.name for path in tmp_path.iterdir()} == {"out", "again"}  # what the killed one left is gone

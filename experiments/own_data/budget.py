@@ -7,13 +7,15 @@ trainings; and only when these are as long as they are ever, more splits.
 import hashlib
 import math
 import re
+import shutil
 from argparse import ArgumentTypeError
 from pathlib import Path
 
+from common import runs
 from common.errors import BadInput
 from experiments.own_data.grid import SPARE, Plan
 from grid import cost, schedule
-from grid.cells import read_record
+from grid.cells import read_record, write_durably
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 FULL = Plan(5, 3000, 200, 200, 200)  # what more of is not worth waiting for
@@ -22,6 +24,7 @@ SPLITS, MOST_SPLITS = 5, 10  # at most before, and after the trainings are of fu
 # What is measured. Of both the classifiers' graph holds ten steps, as of longer trainings; so their tracing is alike.
 PROBES = (Plan(1, 10, 1, 1, 1), Plan(1, 40, 3, 3, 3))
 AGREED = 1.2  # of the budget, beyond which no further split may be expected to end
+SECONDS = "seconds.json"  # {key: seconds that the measured cell took}
 START = 60.0  # seconds below which nothing can be measured
 
 
@@ -64,6 +67,8 @@ def of_each_kind(cells, with_units=False):
 def measure(make_cells, root, make_pool):
     """Runs one cell of each kind in `<root>/probe`, and one that takes longer of each kind that takes steps.
 
+    What they took stays there, so that the same flags are measured once; what they made is removed.
+
     Args:
         make_cells: maps a `Plan` to cells.
         root: folder of the comparison, whose `data` is there.
@@ -78,18 +83,35 @@ def measure(make_cells, root, make_pool):
         lines = "\n".join(cell.command(".") for cell in cells.values())  # of other flags nothing is known
         place = Path(root) / "probe" / hashlib.sha256(lines.encode()).hexdigest()[:12]
         place.mkdir(parents=True, exist_ok=True)
-        if (place / "data").is_symlink():
-            (place / "data").unlink()  # the folder may have moved
-        if not (place / "data").exists():
-            (place / "data").symlink_to((Path(root) / "data").resolve(), target_is_directory=True)
         with schedule.locked(place):
-            failed = schedule.run(cells, place, make_pool(place))
-        if failed:
-            key, error = next(iter(failed.items()))
-            raise BadInput(f"{place / key}: {error}; nothing can be measured with this arm")
+            if not (place / SECONDS).exists():
+                taken = run_probe(cells, place, Path(root) / "data", make_pool(place))
+                write_durably(place / SECONDS, taken)
+            remove_made(place)
+        taken = runs.read_json(place / SECONDS)
         for key, cell in cells.items():
-            points.setdefault(cell.facts["kind"], []).append((cell.facts["units"], read_record(place, key)["seconds"]))
+            points.setdefault(cell.facts["kind"], []).append((cell.facts["units"], taken[key]))
     return {kind: line_through(found) for kind, found in points.items()}
+
+
+def run_probe(cells, place, data, pool):
+    """Runs cells in a folder of their own, with the same data. Returns the seconds that each took."""
+    if (place / "data").is_symlink():
+        (place / "data").unlink()  # the folder may have moved
+    if not (place / "data").exists():
+        (place / "data").symlink_to(data.resolve(), target_is_directory=True)
+    failed = schedule.run(cells, place, pool)
+    if failed:
+        key, error = next(iter(failed.items()))
+        raise BadInput(f"{place / key}: {error}; nothing can be measured with this arm")
+    return {key: read_record(place, key)["seconds"] for key in cells}
+
+
+def remove_made(place):
+    """Removes the folders that measured cells left: models and images, gigabytes where there are many classes."""
+    for folder in place.iterdir():
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)
 
 
 def line_through(points):
