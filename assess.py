@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnn import fid, models, recipes
-from common import archives, backend, cli, plots, runs
+from common import archives, backend, cli, plots, runs, trained
 from common.errors import BadInput, some
 from images import albums, codec, folders, selection
 
@@ -103,27 +103,30 @@ def read_parts(args):
     return list(files["real"]), parts
 
 
-def check_files(args, class_names):
-    """Refuses files that cannot be used; gives fingerprints of those that decide the result.
+def read_classifier(args, class_names):
+    """Reads what --classifier says of itself: a `Trained`, or None without the flag.
 
     A classifier of other classes, or of the same ones in another order, gives features, but no accuracy.
     """
-    found = {}
-    if args.classifier:
-        path = Path(args.classifier) / "model.keras"
-        archives.check_model(path)
-        if args.steps and read_result(path.parent).get("model") in models.FITTED:
-            raise BadInput(
-                f"{args.classifier}: was fitted in one go, its network learns nothing in steps (--steps 0 measures "
-                "distances alone)"
-            )
-        known = read_classes(path.parent) if args.steps else None
-        if known not in (None, class_names):
-            raise BadInput(
-                f"{args.classifier}: knows the classes {some(known)}, these are {some(class_names)} "
-                "(--steps 0 measures distances alone)"
-            )
-        found["classifier"] = archives.fingerprint(path)
+    if not args.classifier:
+        return None
+    given = trained.read(args.classifier)
+    if args.steps and given.model in models.FITTED:
+        raise BadInput(
+            f"{args.classifier}: was fitted in one go, its network learns nothing in steps (--steps 0 measures "
+            "distances alone)"
+        )
+    if args.steps and given.classes not in (None, class_names):
+        raise BadInput(
+            f"{args.classifier}: knows the classes {some(given.classes)}, these are {some(class_names)} "
+            "(--steps 0 measures distances alone)"
+        )
+    return given
+
+
+def fingerprints(args, given):
+    """Fingerprints of the files beside the images that decide the result."""
+    found = {"classifier": archives.fingerprint(given.path)} if given else {}
     if args.inception_weights:
         path = Path(args.inception_weights)
         if not path.is_file():
@@ -132,65 +135,40 @@ def check_files(args, class_names):
     return found
 
 
-def read_result(run):
-    """What result.json of a run folder says, a dict; empty where there is none."""
-    path = run / "result.json"
-    found = runs.read_json(path) if path.exists() else {}
-    if not isinstance(found, dict):
-        raise BadInput(f"{path}: does not say which classes the model knows")
-    return found
-
-
-def read_classes(run):
-    """The classes that a run folder's classifier knows, in its order; None where no result says so."""
-    if not (result := read_result(run)):
-        return None
-    try:
-        return list(map(str, result["classes"]))
-    except (KeyError, TypeError):
-        raise BadInput(f"{run / 'result.json'}: does not say which classes the model knows") from None
-
-
-def recipe_of(run):
-    """How a run folder's classifier was optimised; as usual where no result says which it is."""
-    name = read_result(run).get("model")
-    if name not in models.TABLE:
+def recipe_of(given):
+    """How a classifier was optimised; as usual where no result says which it is."""
+    if given.model not in models.TABLE:
         return recipes.ADAM
-    settings = runs.read_json(run / "config.json")["settings"]
-    return models.find(name).recipe.changed(settings.get("rate"), settings.get("weight_decay"))
+    return models.find(given.model).recipe.changed(given.settings.get("rate"), given.settings.get("weight_decay"))
 
 
-def make_extractors(args, image_shape, on_images):
+def make_extractors(args, given, image_shape, on_images):
     """Makes what gives the features of each space: {space: (function of uint8 images, how it was made)}."""
     from cnn import features  # Keras, once the back end is configured
 
     found = {}
     if "inception" in args.features:
-        given = args.inception_weights
-        with archives.loading_weights("InceptionV3", "--features inception", "--inception-weights", given):
-            network = features.inception(given or "imagenet")
+        file = args.inception_weights
+        with archives.loading_weights("InceptionV3", "--features inception", "--inception-weights", file):
+            network = features.inception(file or "imagenet")
         how = "Keras' InceptionV3, average pooling, 299x299 bilinear"
         found["inception"] = lambda images: features.of_inception(network, images, on_images), how
     if "classifier" in args.features:
-        path = Path(args.classifier) / "model.keras"
-        model = archives.load_model(path)
+        model = archives.load_model(given.path)
         if tuple(model.input_shape[1:]) != tuple(image_shape):
-            raise BadInput(
-                f"{path}: of images {codec.describe(model.input_shape[1:])}, these are {codec.describe(image_shape)}"
-            )
+            made, asked = codec.describe(model.input_shape[1:]), codec.describe(image_shape)
+            raise BadInput(f"{given.path}: of images {made}, these are {asked}")
         try:
             cut = features.penultimate(model)
         except ValueError as error:
-            raise BadInput(f"{path}: {error}") from None
-        how = f"layer before the last of {path.resolve().parent.name}"
-        binarise = is_binary(path.parent)
-        found["classifier"] = lambda images: predict(cut, images, binarise), how + ", of binarised images" * binarise
+            raise BadInput(f"{given.path}: {error}") from None
+        how = f"layer before the last of {name_of(given)}" + ", of binarised images" * given.binarise
+        found["classifier"] = lambda images: predict(cut, images, given.binarise), how
     return found
 
 
-def is_binary(run):
-    """Whether a run folder's classifier learned from binarised images."""
-    return runs.read_json(run / "config.json")["settings"].get("binarise", False)
+def name_of(given):
+    return given.path.resolve().parent.name
 
 
 def as_album(images, binarise):
@@ -206,13 +184,14 @@ def predict(model, images, binarise=False):
     return evaluation.probabilities(model, as_album(images, binarise))
 
 
-def measure_distances(args, parts):
+def measure_distances(args, parts, given):
     """The distances in every space: {space: dict}."""
     real, generated = parts["real"], parts["generated"]
     count = (len(real.images) + len(generated.images)) * ("inception" in args.features)
     with cli.progress(total=count, unit="image", disable=not count) as bar:
-        extractors = make_extractors(args, real.images.shape[1:], bar.update) if args.features != ["pixels"] else {}
-        found = {}
+        found, extractors = {}, {}
+        if args.features != ["pixels"]:
+            extractors = make_extractors(args, given, real.images.shape[1:], bar.update)
         for space in args.features:
             if space == "pixels":
                 a, b, how = real.flat(), generated.flat(), "pixels in [0, 1]"
@@ -255,7 +234,7 @@ def learn(args, learned, num_classes, network=None, binarise=False, recipe=recip
     return model
 
 
-def measure_accuracy(args, parts, num_classes):
+def measure_accuracy(args, parts, num_classes, given):
     """What a classifier learns from generated images alone; with a test part also what one of the real ones knows."""
     if not args.steps or num_classes < 2:
         return None
@@ -264,17 +243,16 @@ def measure_accuracy(args, parts, num_classes):
     def accuracy(model, binarise=False):
         return metrics.scores(predict(model, tested.images, binarise), tested.labels)["accuracy"]
 
-    tested, given, name, options = parts.get("test", parts["real"]), None, MODEL, {}
-    if args.classifier:
-        run = Path(args.classifier)
-        given, name = archives.load_model(run / "model.keras"), f"the network of {run.resolve().name}"
-        options = {"network": given, "binarise": is_binary(run), "recipe": recipe_of(run)}
+    tested, name, network, options = parts.get("test", parts["real"]), MODEL, None, {}
+    if given:
+        network, name = archives.load_model(given.path), f"the network of {name_of(given)}"
+        options = {"network": network, "binarise": given.binarise, "recipe": recipe_of(given)}
     binarise = options.get("binarise", False)
     learner = learn(args, parts["generated"], num_classes, **options)
     found = {"generated": accuracy(learner, binarise), "model": name, "steps": args.steps}
     found["tested_on"] = "test" if "test" in parts else "the real images that the generator may have learned from"
     if "test" in parts:
-        found["real"] = accuracy(given, binarise) if given else accuracy(learn(args, parts["real"], num_classes))
+        found["real"] = accuracy(network or learn(args, parts["real"], num_classes), binarise)
     return found
 
 
@@ -336,7 +314,8 @@ def main(argv=None):
     for folder in filter(None, (args.real, args.gen, args.classifier)):
         runs.refuse_overlap(args.out, folder)
     class_names, parts = read_parts(args)
-    data = {name: albums.fingerprint(*part) for name, part in parts.items()} | check_files(args, class_names)
+    given = read_classifier(args, class_names)
+    data = {name: albums.fingerprint(*part) for name, part in parts.items()} | fingerprints(args, given)
     names = ("features", "steps", "size", "color", "seed", "deterministic")
     settings = {name: getattr(args, name) for name in names} | {"classes": class_names}
     settings |= {"most": args.most} if args.most else {}
@@ -351,8 +330,8 @@ def main(argv=None):
         copies, pairs = measure_copies(parts)
         result = {
             "images": {name: len(part.images) for name, part in parts.items()},
-            "features": measure_distances(args, parts),
-            "accuracy": measure_accuracy(args, parts, len(class_names)),
+            "features": measure_distances(args, parts, given),
+            "accuracy": measure_accuracy(args, parts, len(class_names), given),
             "copies": copies,
             "warnings": warn(parts),
         }

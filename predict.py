@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import archives, backend, cli, runs
+from common import archives, backend, cli, trained
 from common.errors import BadInput
 from images import albums, codec, folders, reading
 
@@ -42,27 +42,6 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def read_model(root):
-    """What a run folder says of its classifier, without Keras: class names, whether images are binarised, white, masks.
-
-    White is the level of 16-bit files that was white in the training, or None. The last says whether files of the
-    levels 0 and 1 alone are black and white, None where the files have to tell.
-
-    Raises:
-        BadInput: it is no such folder.
-    """
-    root = Path(root)
-    if not root.is_dir():
-        raise BadInput(f"-model {root}: no such folder")
-    archives.check_model(root / "model.keras")
-    result, config = runs.read_json(root / "result.json"), runs.read_json(root / "config.json")
-    try:
-        class_names, binarise = list(map(str, result["classes"])), bool(config["settings"].get("binarise"))
-    except (KeyError, TypeError, AttributeError):
-        raise BadInput(f"{root / 'result.json'}: does not say which classes the model knows") from None
-    return class_names, binarise, result.get("levels"), result.get("black_and_white")
-
-
 def list_files(given):
     """The files that the command line names, in its order: a folder stands for the images in it and in its folders."""
     found = []
@@ -79,15 +58,14 @@ def list_files(given):
     return found
 
 
-def predict(model, paths, args, binarise, binary=None):
+def predict(model, paths, args, kept):
     """Classifies images.
 
     Args:
         model: the loaded Keras model.
         paths: image files.
         args: flags.
-        binarise: whether the model learned from black and white images.
-        binary: whether files of the levels 0 and 1 alone are black and white; None lets `paths` tell.
+        kept: a `Trained`, what is known of the model.
 
     Returns:
         Places of the readable files in `paths`, and float32 `(num_readable, num_classes)`.
@@ -96,13 +74,14 @@ def predict(model, paths, args, binarise, binary=None):
 
     height, width, channels = model.input_shape[1:]
     color = {count: name for name, count in codec.COLORS.items()}[channels]
-    reader = reading.Reader(paths, (height, width), color, args.levels, args.skip_unreadable, binary=binary)
+    levels, binary = args.levels or kept.levels or DEEP, kept.black_and_white
+    reader = reading.Reader(paths, (height, width), color, levels, args.skip_unreadable, binary=binary)
     places, found, waiting = [], [], []
 
     def classify():
         if waiting:
             album = albums.ArrayAlbum(np.stack(waiting))
-            album = albums.binary(album, args.model) if binarise else album
+            album = albums.binary(album, args.model) if kept.binarise else album
             found.append(evaluation.probabilities(model, album))
             waiting.clear()
 
@@ -133,17 +112,19 @@ def write_csv(path, class_names, paths, probabilities):
 
 def main(argv=None):
     args = parse_args(argv)
-    class_names, binarise, levels, binary = read_model(args.model)
-    args.levels = args.levels or levels or DEEP
+    if not Path(args.model).is_dir():
+        raise BadInput(f"-model {args.model}: no such folder")
+    kept = trained.read(args.model)
+    if not (class_names := kept.classes):
+        raise BadInput(f"{Path(args.model) / 'result.json'}: does not say which classes the model knows")
     paths = list_files(args.images)
     if args.csv and (Path(args.csv).is_dir() or not Path(args.csv).resolve().parent.is_dir()):
         raise BadInput(f"--csv {args.csv}: not a file that can be written")
     backend.configure(devices=args.devices)
-    path = Path(args.model) / "model.keras"
-    model = archives.load_model(path)
+    model = archives.load_model(kept.path)
     if model.output_shape[-1] != len(class_names):
-        raise BadInput(f"{path}: gives {model.output_shape[-1]} classes, but result.json names {len(class_names)}")
-    places, probabilities = predict(model, paths, args, binarise, binary)
+        raise BadInput(f"{kept.path}: gives {model.output_shape[-1]} classes, but result.json names {len(class_names)}")
+    places, probabilities = predict(model, paths, args, kept)
     readable = [paths[place] for place in places]
     if args.csv:
         write_csv(args.csv, class_names, readable, probabilities)

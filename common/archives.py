@@ -168,6 +168,9 @@ def save_model(model, path):
 
     (Keras' own `include_optimizer=False` is for HDF5 files and does nothing for a `.keras` file.)
     """
+    if not model.compiled:
+        model.save(path)
+        return
     kept, (model.optimizer, model.compiled) = (model.optimizer, model.compiled), (None, False)
     try:
         model.save(path)

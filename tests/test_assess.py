@@ -10,6 +10,7 @@ from conftest import run_here, write_digits
 
 import assess
 from cnn import features, fid, models, recipes
+from common import trained
 from images import albums, codec, folders, selection
 
 
@@ -160,10 +161,10 @@ def test_what_the_network_of_a_run_learns_from_generated_images(data, gen, class
 
 def test_the_network_of_a_run_learns_as_the_run_did_and_a_fitted_one_does_not(data, gen, classifier, tmp_path):
     folder, _ = classifier
-    assert assess.recipe_of(folder) == recipes.ADAM  # nothing says which network it is
+    assert assess.recipe_of(trained.read(folder)) == recipes.ADAM  # nothing says which network it is
     (folder / "result.json").write_text('{"model": "wrn-10-2", "classes": ["0", "1", "2"]}')
     (folder / "config.json").write_text('{"settings": {"rate": 0.05}}')
-    assert assess.recipe_of(folder) == recipes.WRN.changed(0.05)
+    assert assess.recipe_of(trained.read(folder)) == recipes.WRN.changed(0.05)
     (folder / "result.json").write_text('{"model": "neighbours", "classes": ["0", "1", "2"]}')
     flags = ["--features", "classifier", "--classifier", folder]
     with pytest.raises(ValueError, match="was fitted in one go, its network learns nothing in steps"):
