@@ -17,8 +17,10 @@ from grid.cells import WorkerDied
 
 WORKER_MEMORY = 2e9  # bytes, generously: one on MNIST was seen to take 1.2e9
 
-# loky replaces a worker whose memory has grown, as TensorFlow's does, and says so; nothing is lost by it.
-warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
+# loky replaces a worker that has grown since its first cell, which may not even have loaded TensorFlow, and says so.
+# Nothing is lost by it but the seconds of a new start; a worker keeps the memory that it frees, see common/backend.py.
+GROWTH = WORKER_MEMORY / 2  # bytes; loky's own limit is 0.3e9, and versions before 3.7 know no other
+warnings.filterwarnings("ignore", message="A worker (stopped|was restarted) while some jobs were given")
 
 
 def default_jobs(devices):
@@ -84,7 +86,8 @@ class Machine:
 
     def _new_executor(self):
         initargs = os.getpid(), self.root
-        return loky.ProcessPoolExecutor(1, env=one_thread(), initializer=start_worker, initargs=initargs)
+        environment = one_thread() | {"LOKY_MAX_MEMORY_LEAK_SIZE": str(GROWTH)}
+        return loky.ProcessPoolExecutor(1, env=environment, initializer=start_worker, initargs=initargs)
 
     def collect(self, cell, future):
         """Returns when the cell has left its folder; raises `CellFailed` or `WorkerDied`."""

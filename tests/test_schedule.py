@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import loky
 import pytest
 from conftest import ENVIRONMENT, GUARD, TESTS, wait_until
 from toy_grid import CHAIN, alive, chain, grid_of, numbers, toy, wait_for_worker
@@ -113,6 +114,19 @@ def test_a_worker_that_dies_costs_its_cell_a_second_try(run, tmp_path):
     assert numbers(tmp_path / "grid") == CHAIN
     assert sum(line.startswith("2 ") for line in trace.read_text().splitlines()) >= 2
     assert not list((tmp_path / "grid").glob("*/.*partial*"))
+
+
+@pytest.mark.skipif(tuple(map(int, loky.__version__.split(".")[:2])) < (3, 7), reason="its limit is fixed")
+def test_a_worker_that_has_loaded_a_library_is_not_replaced(run, tmp_path):
+    trace = tmp_path / "trace"
+    pauses = {"trace": trace, "sleep": 1.1}  # loky looks at the memory every second
+    cells_of_one = [
+        toy("numbers/0", **pauses),
+        toy("numbers/1", keep=500_000_000, **pauses),
+        toy("numbers/2", **pauses),
+    ]
+    assert run(grid_of(*cells_of_one), jobs=1) == {}
+    assert len({line.split()[1] for line in trace.read_text().splitlines()}) == 1
 
 
 def test_a_cell_that_kills_every_worker_fails(run, tmp_path):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from common import runs
 
+kept = []
+
 
 def main(argv):
     parser = argparse.ArgumentParser()
@@ -21,12 +23,14 @@ def main(argv):
     parser.add_argument("--unless", help="fails unless this file is there")
     parser.add_argument("--die-unless", help="dies unless this file is there, which it makes; or always")
     parser.add_argument("--die-without", help="dies unless this file is there")
+    parser.add_argument("--keep", type=int, default=0, help="bytes that its process keeps")
     parser.add_argument("--full", help="finds its disk full if the folder's path has this in it")
     args = parser.parse_args(argv)
     total = args.add + sum(runs.read_json(Path(need) / "number.json") for need in args.needs)
     if runs.finished(args.out, {"add": args.add}, {}):
         return
     with runs.writing(args.out, {"add": args.add}, {}) as folder:
+        kept.append(b"x" * args.keep)
         if args.trace:
             with open(args.trace, "a") as trace:
                 trace.write(f"{Path(args.out).name} {os.getpid()}\n")
