@@ -92,6 +92,34 @@ def test_a_line_goes_through_what_was_measured():
     assert budget.line_through([(6, 5.0), (18, 11.0)]) == pytest.approx((2.0, 0.5))
     assert budget.line_through([(6, 5.0), (18, 4.0)]) == (4.0, 0.0)  # a rate is not negative
     assert budget.line_through([(0, 3.0), (0, 3.5)]) == (3.0, 0.0)
+    # After a start of 7 s a step takes 0.1 s; the first training waited for the disk.
+    assert budget.line_through([(10, 11.0), (40, 11.0), (160, 23.0)]) == pytest.approx((7.0, 0.1))
+
+
+def test_what_is_lost_in_the_time_of_a_start_is_measured_with_longer_trainings(tmp_path, monkeypatch):
+    """A start takes 10 s, the first time 3 s more; a step of one kind takes 1 s, of the other 0.05 s."""
+    lengths = []
+
+    def run(cells, place, pool):
+        lengths.append({key: cell.facts["units"] for key, cell in cells.items()})
+        return {}
+
+    def record(place, key):
+        units = lengths[-1][key]
+        return {"seconds": 10 + 3 * (len(lengths) == 1) + units * {"slow": 1.0, "fast": 0.05, "none": 0}[key]}
+
+    def make_cells(plan):
+        units = {"slow": plan.steps, "fast": plan.steps, "none": 0}
+        return {k: Cell(k, "toy", (n,), facts={"kind": k, "units": n}) for k, n in units.items()}
+
+    (tmp_path / "data").mkdir()
+    monkeypatch.setattr(budget.schedule, "run", run)
+    monkeypatch.setattr(budget, "read_record", record)
+    rates = budget.measure(make_cells, tmp_path, lambda place: None)
+    assert lengths[1:] == [{"slow": 40, "fast": 40}, {"fast": 160}]
+    assert rates["slow"] == pytest.approx((14, 0.9))  # 27 s more for 30 steps
+    assert rates["fast"] == pytest.approx((10, 0.05))
+    assert rates["none"] == (13, 0)
 
 
 def cell(kind, units, key=None, needs=()):
@@ -120,7 +148,7 @@ def test_measured_cells_leave_their_seconds_alone_and_are_not_measured_again(tmp
     monkeypatch.setattr(budget, "read_record", lambda place, key: {"seconds": 4.0})
     rates = [measure_toy(tmp_path) for _ in range(2)]
     assert rates[0] == rates[1] == {"vae": (4.0, 0.0)}
-    assert calls == [["models/train"]] * 2  # once for each of the two lengths
+    assert calls == [["models/train"]] * len(budget.PROBES)  # once for each length: all took equally long
     left = {path.name for place in (tmp_path / "probe").iterdir() for path in place.iterdir()}
     assert left == {"seconds.json", "data", ".lock", ".workers"}
     assert (tmp_path / "data/kept").is_dir()  # behind the link
@@ -156,7 +184,8 @@ def test_one_cell_of_each_kind_is_measured_with_what_it_needs():
     cells += [cell("net", 5, "net2", ["split"])]
     cells = {found.key: found for found in [*cells, cell("fitted", 0, needs=["split"])]}
     assert list(budget.of_each_kind(cells)) == ["split", "gen", "net1", "fitted"]
-    assert list(budget.of_each_kind(cells, with_units=True)) == ["split", "gen", "net1"]
+    assert list(budget.of_each_kind(cells, {"net"})) == ["split", "gen", "net1"]
+    assert list(budget.of_each_kind(cells, set())) == []
 
 
 class Clock:

@@ -386,6 +386,8 @@ def test_the_answer_comes_in_about_ten_lines_the_verdict_first(done):
     assert 8 <= len(lines) <= 12
     assert lines[0].startswith(("Generated images", "Cannot tell"))
     assert "CDCVAE against" in lines[0]
+    assert any("short trainings: 1 steps of a classifier and 20 epochs of a generator; with" in line for line in lines)
+    assert answer.short_of(budget.FULL._asdict()) == []
     assert all(line in said for line in lines)
     assert "Classic augmentation: that of digits, because the images are grey" in said
 

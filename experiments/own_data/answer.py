@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from common import runs
-from experiments.own_data import verdict
+from experiments.own_data import budget, verdict
 from experiments.own_data.grid import ARMS
 from grid import cost
 from report import results
@@ -71,9 +71,21 @@ def lines(root, frame):
         f"{scores(frame, 'accuracy')[chosen].mean():.3f}, means over {wide[chosen].count()} splits."
     )
     said.append(price(root, frame, chosen, generated))
+    said += short_of(told["plan"])
     said += [text for text in (controls(wide), by_class(root, frame, generated, without)) if text]
     said += [text for text in (*assessed(root), learning(frame, wide), always_wrong(root, frame)) if text]
     return said
+
+
+def short_of(plan):
+    """How much shorter than at most the trainings were: a sentence, or none; generators suffer most by it."""
+    if plan["steps"] >= budget.FULL.steps:
+        return []
+    epochs = max(plan[name] for name in ("vae_epochs", "cdc_epochs", "cglo_epochs"))
+    return [
+        f"All this after short trainings: {plan['steps']:,} steps of a classifier and {epochs} epochs of a generator; "
+        f"with time enough (--budget) they are {budget.FULL.steps:,} and {budget.FULL.vae_epochs}."
+    ]
 
 
 def recommended(wide, overlap):
@@ -97,7 +109,7 @@ def claims(root, frame):
     return made
 
 
-def minutes(root, name, split):
+def seconds_of(root, name, split):
     """Seconds that an arm took on one split: its classifier, its images and the models that made them."""
     parts = [f"classifiers/{name}-seed{split}"]
     if ARMS[name].images:
@@ -113,7 +125,7 @@ def seen(root, kind):
 def price(root, frame, *names):
     """What arms cost."""
     split = int(frame["seed"].min())
-    parts = [f"{title(name)} {cost.words(minutes(root, name, split))}" for name in dict.fromkeys(names)]
+    parts = [f"{title(name)} {cost.words(seconds_of(root, name, split))}" for name in dict.fromkeys(names)]
     return f"Cost on one split, on one core, generator included: {', '.join(parts)}."
 
 
@@ -174,15 +186,12 @@ def assessed(root):
         yield f"Accuracy of a classifier of generated images alone: {', '.join(parts)}; of real ones {real:.2f}."
     parts = [f"{name} {row['features']['classifier']['frechet']:.1f}" for name, row in found.items()]
     yield f"Frechet distance to the real images in the classifier's space: {', '.join(parts)}."
-    parts = [
-        f"{name} {row['copies']['exact']} exact of {row['images']['generated']:,}, "
-        f"{100 * row['copies']['nearer_than_95_percent_of_real']:.0f} %"
-        for name, row in found.items()
-    ]
+    exact = [f"{name} {row['copies']['exact']} of {row['images']['generated']:,}" for name, row in found.items()]
+    near = [f"{name} {100 * row['copies']['nearer_than_95_percent_of_real']:.0f} %" for name, row in found.items()]
     real = next(iter(found.values()))["images"]["real"]
     yield (
-        f"Copies of {real:,} training images (and images nearer to one of them than 95 % of test images are): "
-        f"{', '.join(parts)}."
+        f"Exact copies of one of {real:,} training images: {', '.join(exact)}; nearer to one than 95 % of the test "
+        f"images are: {', '.join(near)}."
     )
 
 
@@ -230,8 +239,8 @@ def hard_images(root, frame):
 def always_wrong(root, frame):
     """How many images no arm gets right."""
     hard, total = hard_images(root, frame)
-    return (
-        f"{len(hard)} of {total} tested images are wrong in every arm; look whether their labels are right."
-        if total
-        else ""
-    )
+    if not total:
+        return ""
+    if not hard:
+        return f"None of {total} tested images is wrong in every arm."
+    return f"{len(hard)} of {total} tested images are wrong in every arm; look whether their labels are right."

@@ -21,8 +21,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 FULL = Plan(5, 3000, 200, 200, 200)  # what more of is not worth waiting for
 LEAST = Plan(3, 200, 20, 20, 20)  # what less of says nothing: of two splits an interval is hardly ever short enough
 SPLITS, MOST_SPLITS = 5, 10  # at most before, and after the trainings are of full length
-# What is measured. Of both the classifiers' graph holds ten steps, as of longer trainings; so their tracing is alike.
-PROBES = (Plan(1, 10, 1, 1, 1), Plan(1, 40, 3, 3, 3))
+# What is measured. Of all the classifiers' graph holds ten steps, as of longer trainings; so their tracing is alike.
+PROBES = (Plan(1, 10, 1, 1, 1), Plan(1, 40, 3, 3, 3), Plan(1, 160, 12, 12, 12), Plan(1, 640, 48, 48, 48))
+SURE = 5.0  # seconds between the last two, above which their difference is steps and no chance of start and imports
 AGREED = 1.2  # of the budget, beyond which no further split may be expected to end
 SECONDS = "seconds.json"  # {key: seconds that the measured cell took}
 START = 60.0  # seconds below which nothing can be measured
@@ -47,8 +48,8 @@ def given(steps, seeds=FULL.seeds):
     return scaled(steps / FULL.steps, seeds)._replace(steps=steps)
 
 
-def of_each_kind(cells, with_units=False):
-    """One cell of each kind (`with_units`: that takes steps or epochs), and what it needs: a smaller grid."""
+def of_each_kind(cells, wanted=None):
+    """One cell of each kind (of those wanted), and what it needs: a smaller grid."""
     kept, kinds = {}, set()
 
     def keep(key):
@@ -59,13 +60,13 @@ def of_each_kind(cells, with_units=False):
             kinds.add(cells[key].facts["kind"])
 
     for key, cell in cells.items():
-        if cell.facts["kind"] not in kinds and (cell.facts["units"] or not with_units):
+        if cell.facts["kind"] not in kinds and (wanted is None or cell.facts["kind"] in wanted):
             keep(key)
     return kept
 
 
 def measure(make_cells, root, make_pool):
-    """Runs one cell of each kind in `<root>/probe`, and one that takes longer of each kind that takes steps.
+    """Runs one cell of each kind in `<root>/probe`, and of each kind that takes steps longer ones, until it is `sure`.
 
     What they took stays there, so that the same flags are measured once; what they made is removed.
 
@@ -77,9 +78,11 @@ def measure(make_cells, root, make_pool):
     Returns:
         {kind: (seconds that any cell takes, seconds per step or epoch)}.
     """
-    points = {}
+    points, unsure = {}, None
     for plan in PROBES:
-        cells = of_each_kind(make_cells(plan), with_units=bool(points))
+        cells = of_each_kind(make_cells(plan), unsure)
+        if not cells:
+            break
         lines = "\n".join(cell.command(".") for cell in cells.values())  # of other flags nothing is known
         place = Path(root) / "probe" / hashlib.sha256(lines.encode()).hexdigest()[:12]
         place.mkdir(parents=True, exist_ok=True)
@@ -91,6 +94,7 @@ def measure(make_cells, root, make_pool):
         taken = runs.read_json(place / SECONDS)
         for key, cell in cells.items():
             points.setdefault(cell.facts["kind"], []).append((cell.facts["units"], taken[key]))
+        unsure = {kind for kind, found in points.items() if not is_sure(found)}
     return {kind: line_through(found) for kind, found in points.items()}
 
 
@@ -114,11 +118,22 @@ def remove_made(place):
             shutil.rmtree(folder)
 
 
+def is_sure(points):
+    """Whether (units, seconds) of a kind tell what a unit takes; a kind without units has nothing to tell."""
+    (low, first), (high, last) = ends(points)
+    return not high or (high > low and last - first >= SURE)
+
+
+def ends(points):
+    """The two of (units, seconds) with the most units, or one twice."""
+    return [*sorted(points)[-2:], points[0]][:2]
+
+
 def line_through(points):
-    """Seconds at no units, and per unit, of (units, seconds): the first and the last of them decide, none negative."""
-    (low, first), (high, last) = min(points), max(points)
+    """Seconds at no units, and per unit, of (units, seconds): the two with the most units decide, none negative."""
+    (low, first), (high, last) = ends(points)
     rate = max(0.0, (last - first) / (high - low)) if high > low else 0.0
-    return max(0.0, min(time for _, time in points) - rate * low), rate
+    return max(0.0, min(time - rate * units for units, time in points)), rate
 
 
 def split_seconds(cells, rates, slots):

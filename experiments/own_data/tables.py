@@ -57,7 +57,7 @@ def of_arms(root, frame, wide):
                 if found
                 else "",
                 "verdict": verdict.judge(found) if found else "",
-                "cost": cost.words(answer.minutes(root, name, split)),
+                "cost": cost.words(answer.seconds_of(root, name, split)),
             }
         )
     note = (
