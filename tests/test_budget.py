@@ -179,6 +179,15 @@ def measure_toy(root):
     return budget.measure(make_cells, root, lambda place: None)
 
 
+def test_the_plan_in_words_names_the_generators_in_use():
+    arms, rates = ["plain", "vae", "classic+cglo"], {"plain classifier": (3.0, 0.05), "split": (1.0, 0.0)}
+    assert budget.show(Plan(3, 1500, 100, 90, 80), arms, "about 5 min", rates) == [
+        "Plan: 3 arms (plain, vae, classic+cglo), 3 splits,",
+        "  1,500 steps for each classifier that takes steps, 100 epochs for a VAE, 80 epochs for a cGLO; about 5 min",
+        "  measured here: plain classifier 50 ms a step or epoch",
+    ]
+
+
 def test_one_cell_of_each_kind_is_measured_with_what_it_needs():
     cells = [cell("split", 0), cell("gen", 0, needs=["split"]), cell("net", 5, "net1", ["split", "gen"])]
     cells += [cell("net", 5, "net2", ["split"])]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from common import runs
 from common.errors import BadInput
-from experiments.own_data.grid import SPARE, Plan
+from experiments.own_data.grid import ARMS, SPARE, Plan
 from grid import cost, schedule
 from grid.cells import read_record, write_durably
 
@@ -227,10 +227,14 @@ def run_splits(seeds, run, budget, clock, expected=0.0, spent=0.0, say=print):
 
 def show(plan, arms, expected, rates):
     """The plan in words: arms, splits, steps, minutes."""
+    epochs = {"vae": f"{plan.vae_epochs} epochs for a VAE", "cdcvae": f"{plan.cdc_epochs} epochs for a CDCVAE"}
+    epochs["cglo"] = f"{plan.cglo_epochs} epochs for a cGLO"
+    used = {ARMS[name].images for name in arms}
+    trained = [f"{plan.steps:,} steps for each classifier that takes steps"]
+    trained += [text for made_by, text in epochs.items() if made_by in used]
     lines = [
-        f"Plan: {len(arms)} arms ({', '.join(arms)}), {plan.seeds} splits, {plan.steps} steps for each classifier that",
-        f"  takes steps, {plan.vae_epochs} epochs for a VAE, {plan.cdc_epochs} for a CDCVAE and {plan.cglo_epochs} for",
-        f"  a cGLO; {expected}",
+        f"Plan: {len(arms)} arms ({', '.join(arms)}), {plan.seeds} splits,",
+        f"  {', '.join(trained)}; {expected}",
     ]
     kinds = sorted(rates, key=lambda kind: -rates[kind][1])
     parts = [f"{kind} {1000 * rates[kind][1]:.0f} ms a step or epoch" for kind in kinds if rates[kind][1]]
