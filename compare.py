@@ -234,7 +234,8 @@ def fit_plan(args, root, make_cells, begun):
     """
     if args.budget < budget.START:
         raise BadInput(f"--budget: {args.budget:g} s allow no answer; measuring alone takes a minute")
-    rates = budget.measure(make_cells, root, lambda place: study.make_pool(args, place))
+    enough = budget.MEASURING * args.budget
+    rates = budget.measure(make_cells, root, lambda place: study.make_pool(args, place), enough)
     slots, wanted, left = count_slots(args, root), args.arms, args.budget - (time.monotonic() - begun)
 
     def per_split(plan):

@@ -89,8 +89,9 @@ def test_generators_train_as_much_of_their_full_length_as_classifiers():
 
 
 def test_a_line_goes_through_what_was_measured():
-    assert budget.line_through([(6, 5.0), (18, 11.0)]) == pytest.approx((2.0, 0.5))
-    assert budget.line_through([(6, 5.0), (18, 4.0)]) == (4.0, 0.0)  # a rate is not negative
+    assert budget.line_through([(6, 8.0), (18, 20.0)]) == pytest.approx((2.0, 1.0))
+    assert budget.line_through([(6, 5.0), (18, 9.0)]) == (0.0, 0.5)  # so near that all of it may be steps
+    assert budget.line_through([(6, 5.0), (18, 4.5)]) == (0.0, 0.25)
     assert budget.line_through([(0, 3.0), (0, 3.5)]) == (3.0, 0.0)
     # After a start of 7 s a step takes 0.1 s; the first training waited for the disk.
     assert budget.line_through([(10, 11.0), (40, 11.0), (160, 23.0)]) == pytest.approx((7.0, 0.1))
@@ -116,10 +117,16 @@ def test_what_is_lost_in_the_time_of_a_start_is_measured_with_longer_trainings(t
     monkeypatch.setattr(budget.schedule, "run", run)
     monkeypatch.setattr(budget, "read_record", record)
     rates = budget.measure(make_cells, tmp_path, lambda place: None)
-    assert lengths[1:] == [{"slow": 40, "fast": 40}, {"fast": 160}]
+    assert lengths[1:] == [{"slow": 40, "fast": 40}, {"fast": 160}, {"fast": 640}]
     assert rates["slow"] == pytest.approx((14, 0.9))  # 27 s more for 30 steps
     assert rates["fast"] == pytest.approx((10, 0.05))
     assert rates["none"] == (13, 0)
+
+    del lengths[:]
+    (tmp_path / "b/data").mkdir(parents=True)
+    rates = budget.measure(make_cells, tmp_path / "b", lambda place: None, enough=0)
+    assert len(lengths) == 2
+    assert rates["fast"] == pytest.approx((0, 0.3))  # 12 s of 40 steps
 
 
 def cell(kind, units, key=None, needs=()):
@@ -147,7 +154,7 @@ def test_measured_cells_leave_their_seconds_alone_and_are_not_measured_again(tmp
     monkeypatch.setattr(budget.schedule, "run", run)
     monkeypatch.setattr(budget, "read_record", lambda place, key: {"seconds": 4.0})
     rates = [measure_toy(tmp_path) for _ in range(2)]
-    assert rates[0] == rates[1] == {"vae": (4.0, 0.0)}
+    assert rates[0] == rates[1] == {"vae": (0.0, 4.0)}
     assert calls == [["models/train"]] * len(budget.PROBES)  # once for each length: all took equally long
     left = {path.name for place in (tmp_path / "probe").iterdir() for path in place.iterdir()}
     assert left == {"seconds.json", "data", ".lock", ".workers"}

@@ -8,6 +8,7 @@ import hashlib
 import math
 import re
 import shutil
+import time
 from argparse import ArgumentTypeError
 from pathlib import Path
 
@@ -23,7 +24,8 @@ LEAST = Plan(3, 200, 20, 20, 20)  # what less of says nothing: of two splits an 
 SPLITS, MOST_SPLITS = 5, 10  # at most before, and after the trainings are of full length
 # What is measured. Of all the classifiers' graph holds ten steps, as of longer trainings; so their tracing is alike.
 PROBES = (Plan(1, 10, 1, 1, 1), Plan(1, 40, 3, 3, 3), Plan(1, 160, 12, 12, 12), Plan(1, 640, 48, 48, 48))
-SURE = 5.0  # seconds between the last two, above which their difference is steps and no chance of start and imports
+SURE = 10.0  # seconds between the last two, above which their difference is steps, and no chance of start and imports
+MEASURING = 1 / 6  # of the budget, after which nothing longer is measured
 AGREED = 1.2  # of the budget, beyond which no further split may be expected to end
 SECONDS = "seconds.json"  # {key: seconds that the measured cell took}
 START = 60.0  # seconds below which nothing can be measured
@@ -65,7 +67,7 @@ def of_each_kind(cells, wanted=None):
     return kept
 
 
-def measure(make_cells, root, make_pool):
+def measure(make_cells, root, make_pool, enough=math.inf):
     """Runs one cell of each kind in `<root>/probe`, and of each kind that takes steps longer ones, until it is `sure`.
 
     What they took stays there, so that the same flags are measured once; what they made is removed.
@@ -74,14 +76,15 @@ def measure(make_cells, root, make_pool):
         make_cells: maps a `Plan` to cells.
         root: folder of the comparison, whose `data` is there.
         make_pool: maps a folder to a pool.
+        enough: seconds after which nothing longer than the second training is measured.
 
     Returns:
         {kind: (seconds that any cell takes, seconds per step or epoch)}.
     """
-    points, unsure = {}, None
-    for plan in PROBES:
+    points, unsure, begun = {}, None, time.monotonic()
+    for k, plan in enumerate(PROBES):
         cells = of_each_kind(make_cells(plan), unsure)
-        if not cells:
+        if not cells or (k > 1 and time.monotonic() - begun > enough):
             break
         lines = "\n".join(cell.command(".") for cell in cells.values())  # of other flags nothing is known
         place = Path(root) / "probe" / hashlib.sha256(lines.encode()).hexdigest()[:12]
@@ -130,10 +133,17 @@ def ends(points):
 
 
 def line_through(points):
-    """Seconds at no units, and per unit, of (units, seconds): the two with the most units decide, none negative."""
+    """Seconds at no units, and per unit, of (units, seconds): the two with the most units decide.
+
+    Where that is not sure, all of the time counts as that of units: rather too much than too little.
+    """
     (low, first), (high, last) = ends(points)
-    rate = max(0.0, (last - first) / (high - low)) if high > low else 0.0
-    return max(0.0, min(time - rate * units for units, time in points)), rate
+    if not high:
+        return min(seconds for _, seconds in points), 0.0
+    if not is_sure(points):
+        return 0.0, last / high
+    rate = (last - first) / (high - low)
+    return max(0.0, min(seconds - rate * units for units, seconds in points)), rate
 
 
 def split_seconds(cells, rates, slots):
