@@ -128,8 +128,10 @@ def folder_images(args, limits):
     chosen = []
     for name, parts in drawn_parts(args) if args.draw else split_parts(args):
         paths = [path for part_paths in parts.values() for path in part_paths]
-        stems_differ = len({path.stem for path in paths}) == len(paths)
         for part, part_paths in parts.items():
+            # Parts that were there share names: a test image must not be called otherwise by what is drawn beside it.
+            named = part_paths if args.draw else paths
+            stems_differ = len({path.stem for path in named}) == len(named)
             for path in sorted(part_paths[: limit(limits, part)]):
                 chosen.append((part, name, path.stem if stems_differ else path.name, path))
     reader = reading.Reader([path for *_, path in chosen], levels=args.levels, skip=args.skip_unreadable)

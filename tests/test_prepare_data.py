@@ -249,6 +249,18 @@ def test_photographs_whose_names_collide_are_all_kept(tmp_path, extensions):
     assert pixels((tmp_path / "out").rglob("*.png")) == pixels(folder.iterdir())
 
 
+def test_a_drawn_part_changes_no_name_in_the_test_part(tmp_path):
+    for part, names in (("train", "abcd"), ("test", "cdef")):  # c and d are other photographs in each part
+        for label in ("cat", "dog"):
+            write_class(tmp_path / "split" / part / label, [f"{name}.png" for name in names])
+    for seed in range(4):
+        out = tmp_path / f"seed{seed}"
+        main("--folder", tmp_path / "split", "--draw", 0.5, "--seed", seed, "--out", out)
+        assert set(files_of(out, "test")) == {f"{label}/{name}.png" for label in ("cat", "dog") for name in "cdef"}
+        assert set(files_of(out, "train")) < {f"{label}/{name}.png" for label in ("cat", "dog") for name in "abcd"}
+        assert count_files(out)["train"] == {"cat": 2, "dog": 2}
+
+
 def test_conversions_are_counted_and_not_logged_file_by_file(tmp_path, caplog):
     (tmp_path / "photographs" / "0").mkdir(parents=True)
     for k in range(12):
