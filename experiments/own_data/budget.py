@@ -25,7 +25,7 @@ SPLITS, MOST_SPLITS = 5, 10  # at most before, and after the trainings are of fu
 # What is measured. Of all the classifiers' graph holds ten steps, as of longer trainings; so their tracing is alike.
 PROBES = (Plan(1, 10, 1, 1, 1), Plan(1, 40, 3, 3, 3), Plan(1, 160, 12, 12, 12), Plan(1, 640, 48, 48, 48))
 SURE = 10.0  # seconds between the last two, above which their difference is steps, and no chance of start and imports
-MEASURING = 1 / 6  # of the budget, after which nothing longer is measured
+MEASURING = 1 / 4  # of the budget, after which the longest trainings are not measured
 AGREED = 1.2  # of the budget, beyond which no further split may be expected to end
 SECONDS = "seconds.json"  # {key: seconds that the measured cell took}
 START = 60.0  # seconds below which nothing can be measured
@@ -76,7 +76,7 @@ def measure(make_cells, root, make_pool, enough=math.inf):
         make_cells: maps a `Plan` to cells.
         root: folder of the comparison, whose `data` is there.
         make_pool: maps a folder to a pool.
-        enough: seconds after which nothing longer than the second training is measured.
+        enough: seconds after which the fourth and longest trainings are not measured.
 
     Returns:
         {kind: (seconds that any cell takes, seconds per step or epoch)}.
@@ -84,7 +84,7 @@ def measure(make_cells, root, make_pool, enough=math.inf):
     points, unsure, begun = {}, None, time.monotonic()
     for k, plan in enumerate(PROBES):
         cells = of_each_kind(make_cells(plan), unsure)
-        if not cells or (k > 1 and time.monotonic() - begun > enough):
+        if not cells or (k > 2 and time.monotonic() - begun > enough):
             break
         lines = "\n".join(cell.command(".") for cell in cells.values())  # of other flags nothing is known
         place = Path(root) / "probe" / hashlib.sha256(lines.encode()).hexdigest()[:12]
