@@ -10,6 +10,7 @@ from keras import layers
 
 import train_cnn
 from cnn import losses, models, recipes, resnet, training, wrn
+from common import archives
 from images import albums
 
 
@@ -110,7 +111,7 @@ def test_weight_decay_is_pytorchs_which_goes_through_momentum():
     assert model.get_weights()[0].item() == pytest.approx(1.55705)
 
 
-def test_flags_change_the_rate_and_the_decay_of_a_recipe(tmp_path, capsys):
+def test_flags_change_the_rate_and_the_decay_of_a_recipe(tmp_path, capsys, monkeypatch):
     changed = recipes.WRN.changed(0.05, 1e-3)
     assert changed.rates(3000) == ([899, 1799, 2399], pytest.approx([0.05, 0.01, 0.002, 0.0004]))
     assert (changed.weight_decay, changed.options["momentum"]) == (1e-3, 0.9)
@@ -119,9 +120,10 @@ def test_flags_change_the_rate_and_the_decay_of_a_recipe(tmp_path, capsys):
     write_digits(tmp_path / "data", side=8)
     flags = ["-path", str(tmp_path / "data"), "-limtr", "2", "-limte", "2", "--model", "fc1", "--steps", "1", "-b", "2"]
     flags += ["--rate", "0.25", "--weight-decay", "0.01", "--out", str(tmp_path / "run")]
+    trained = []
+    monkeypatch.setattr(archives, "save_model", lambda model, path: trained.append(model))
     train_cnn.main(flags)
-    model = keras.models.load_model(tmp_path / "run" / "model.keras")
-    assert float(model.optimizer.learning_rate) == 0.25
+    assert float(trained[0].optimizer.learning_rate) == 0.25
     settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
     assert (settings["rate"], settings["weight_decay"]) == (0.25, 0.01)
     with pytest.raises(SystemExit):
