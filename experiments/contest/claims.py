@@ -3,12 +3,11 @@
 import pandas as pd
 
 from experiments.contest.arms import SOURCES, parse
-from experiments.contest.tables import boards, gains, scores
+from experiments.contest.tables import FEWEST, boards, gains, scores, strongest
 from report import statistics
 from report.claims import Gap, Statement, judge_family
 
 SOURCE = "the contest"
-FEWEST = 5  # pairs: with fewer the interval is too narrow, see `statistics.summary`
 
 
 def lead(frame, best):
@@ -26,20 +25,24 @@ def sentence(wide, board, best):
         best: name of the best hand-made augmentation.
     """
     model, size = board
+    rival = strongest(wide, best)
     where = f"With {size} images per class and {model}"
     single = [arm for arm in wide if parse(arm).networks == 1]  # several beat one network, whatever the generator
-    learned = [arm for arm in single if parse(arm).is_learned and len(gains(wide, arm, best))]
+    learned = [arm for arm in single if parse(arm).is_learned and len(gains(wide, arm, rival))]
     if not learned:
-        return f"{where} no arm with a generator was run beside {best}."
-    found = {arm: gains(wide, arm, best) for arm in learned}
+        return f"{where} no arm with a generator was run beside {rival}."
+    found = {arm: gains(wide, arm, rival) for arm in learned}
     # An arm with a pair or two, which may be high by chance, does not hide one with enough of them.
     most = min(FEWEST, max(map(len, found.values())))
     learned = [arm for arm in learned if len(found[arm]) >= most]
     first = max(learned, key=lambda arm: found[arm].mean())
     gain = statistics.summary(found[first])
-    how = f"{first} over {best}, {gain.mean:+.2f} points of macro F1, {gain.in_words()}"
+    how = f"{first} over {rival}, {gain.mean:+.2f} points of macro F1, {gain.in_words()}"
     several = len(learned) > 1
     how += f", the best of {len(learned)} arms with a generator that have {most} pairs or more" if several else ""
+    if rival != best:
+        ahead = statistics.summary(gains(wide, rival, best))
+        how += f". Here {rival} does better than {best}, {ahead.mean:+.2f} points, {ahead.in_words()}"
     if gain.n >= FEWEST and gain.low > 0:
         return f"{where} a generator wins: {how}."
     if gain.n >= FEWEST and gain.high < 0:
