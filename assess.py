@@ -23,7 +23,6 @@ from common.errors import BadInput, some
 from images import albums, codec, folders, selection
 
 ENOUGH = 10_000  # images below which a Frechet distance is mostly bias (Eduardo & Kazi 2018, section 3)
-MODEL, BATCH_SIZE = "conv1", 32  # the classifier that learns from generated images alone, without --classifier
 PAIRS = 10  # on copies.png
 
 
@@ -142,9 +141,9 @@ def recipe_of(given):
     return models.find(given.model).recipe.changed(given.settings.get("rate"), given.settings.get("weight_decay"))
 
 
-def make_extractors(args, given, image_shape, on_images):
+def make_extractors(args, given, network, image_shape, on_images):
     """Makes what gives the features of each space: {space: (function of uint8 images, how it was made)}."""
-    from cnn import features  # Keras, once the back end is configured
+    from cnn import evaluation, features  # Keras, once the back end is configured
 
     found = {}
     if "inception" in args.features:
@@ -154,16 +153,15 @@ def make_extractors(args, given, image_shape, on_images):
         how = "Keras' InceptionV3, average pooling, 299x299 bilinear"
         found["inception"] = lambda images: features.of_inception(network, images, on_images), how
     if "classifier" in args.features:
-        model = archives.load_model(given.path)
-        if tuple(model.input_shape[1:]) != tuple(image_shape):
-            made, asked = codec.describe(model.input_shape[1:]), codec.describe(image_shape)
+        if tuple(network.input_shape[1:]) != tuple(image_shape):
+            made, asked = codec.describe(network.input_shape[1:]), codec.describe(image_shape)
             raise BadInput(f"{given.path}: of images {made}, these are {asked}")
         try:
-            cut = features.penultimate(model)
+            cut = features.penultimate(network)
         except ValueError as error:
             raise BadInput(f"{given.path}: {error}") from None
         how = f"layer before the last of {name_of(given)}" + ", of binarised images" * given.binarise
-        found["classifier"] = lambda images: predict(cut, images, given.binarise), how
+        found["classifier"] = lambda images: evaluation.probabilities(cut, as_album(images, given.binarise)), how
     return found
 
 
@@ -177,21 +175,14 @@ def as_album(images, binarise):
     return albums.binary(album, "--classifier") if binarise else album
 
 
-def predict(model, images, binarise=False):
-    """What a model gives of uint8 images, float32; `binarise` as its own training images were."""
-    from cnn import evaluation
-
-    return evaluation.probabilities(model, as_album(images, binarise))
-
-
-def measure_distances(args, parts, given):
+def measure_distances(args, parts, given, network):
     """The distances in every space: {space: dict}."""
     real, generated = parts["real"], parts["generated"]
     count = (len(real.images) + len(generated.images)) * ("inception" in args.features)
     with cli.progress(total=count, unit="image", disable=not count) as bar:
         found, extractors = {}, {}
         if args.features != ["pixels"]:
-            extractors = make_extractors(args, given, real.images.shape[1:], bar.update)
+            extractors = make_extractors(args, given, network, real.images.shape[1:], bar.update)
         for space in args.features:
             if space == "pixels":
                 a, b, how = real.flat(), generated.flat(), "pixels in [0, 1]"
@@ -207,52 +198,34 @@ def measure_distances(args, parts, given):
     return found
 
 
-def learn(args, learned, num_classes, network=None, binarise=False, recipe=recipes.ADAM):
-    """Trains a classifier on a `Part`; it has the layers of the model `network`, or is CONV1."""
-    import keras
+def measure_accuracy(args, parts, num_classes, given, network):
+    """What a classifier learns from generated images alone; with a test part also what one of the real ones knows.
 
-    from cnn import injection, protocols, training
-
-    seed = backend.derive_seed(args.seed, "assess")
-    backend.set_seeds(seed)
-    schedule = protocols.fair("CNN", steps=args.steps, batch_size=BATCH_SIZE)
-    if network is None:
-        model = models.build(MODEL, learned.images.shape[1:], num_classes)
-    else:
-        model = keras.models.clone_model(network)
-    training.compile_classifier(model, schedule.steps_per_epoch, recipe, steps=args.steps)
-    pair = as_album(learned.images, binarise), np.eye(num_classes, dtype=np.float32)[learned.labels]
-    with cli.progress(total=args.steps, unit="step") as bar:
-        training.train(
-            model,
-            injection.batches(pair, None, schedule, seed),
-            schedule,
-            on_step=bar.update,
-            as_dataset=backend.as_dataset,
-            recipe=recipe,
-        )
-    return model
-
-
-def measure_accuracy(args, parts, num_classes, given):
-    """What a classifier learns from generated images alone; with a test part also what one of the real ones knows."""
+    `network` is that of --classifier, or None.
+    """
     if not args.steps or num_classes < 2:
         return None
-    from cnn import metrics
+    from cnn import cas
 
-    def accuracy(model, binarise=False):
-        return metrics.scores(predict(model, tested.images, binarise), tested.labels)["accuracy"]
-
-    tested, name, network, options = parts.get("test", parts["real"]), MODEL, None, {}
+    binarise, name, tested = bool(given and given.binarise), cas.MODEL, parts.get("test", parts["real"])
     if given:
-        network, name = archives.load_model(given.path), f"the network of {name_of(given)}"
-        options = {"network": network, "binarise": given.binarise, "recipe": recipe_of(given)}
-    binarise = options.get("binarise", False)
-    learner = learn(args, parts["generated"], num_classes, **options)
-    found = {"generated": accuracy(learner, binarise), "model": name, "steps": args.steps}
+        name = f"the network of {name_of(given)}"
+
+    def learn(part, **how):
+        seed = backend.derive_seed(args.seed, "assess")
+        backend.set_seeds(seed)
+        with cli.progress(total=args.steps, unit="step") as bar:
+            how |= {"on_step": bar.update, "as_dataset": backend.as_dataset}
+            return cas.learn(as_album(part.images, binarise), part.labels, num_classes, args.steps, seed, **how)
+
+    def accuracy(model):
+        return cas.accuracy(model, as_album(tested.images, binarise), tested.labels)
+
+    how = {"network": network, "recipe": recipe_of(given)} if given else {}
+    found = {"generated": accuracy(learn(parts["generated"], **how)), "model": name, "steps": args.steps}
     found["tested_on"] = "test" if "test" in parts else "the real images that the generator may have learned from"
     if "test" in parts:
-        found["real"] = accuracy(network or learn(args, parts["real"], num_classes), binarise)
+        found["real"] = accuracy(network or learn(parts["real"]))
     return found
 
 
@@ -326,12 +299,13 @@ def main(argv=None):
 
     if args.features != ["pixels"] or args.steps:
         backend.configure(args.seed, args.devices, args.deterministic)
+    network = archives.load_model(given.path) if given else None
     with runs.writing(args.out, settings, data) as folder:
         copies, pairs = measure_copies(parts)
         result = {
             "images": {name: len(part.images) for name, part in parts.items()},
-            "features": measure_distances(args, parts, given),
-            "accuracy": measure_accuracy(args, parts, len(class_names), given),
+            "features": measure_distances(args, parts, given, network),
+            "accuracy": measure_accuracy(args, parts, len(class_names), given, network),
             "copies": copies,
             "warnings": warn(parts),
         }

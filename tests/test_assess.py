@@ -9,7 +9,7 @@ import pytest
 from conftest import run_here, write_digits
 
 import assess
-from cnn import features, fid, models, recipes
+from cnn import cas, evaluation, features, fid, models, recipes
 from common import trained
 from images import albums, codec, folders, selection
 
@@ -131,7 +131,7 @@ def test_a_network_that_is_no_chain_of_layers_cannot_be_cut(monkeypatch):
 
 
 def test_what_a_classifier_learns_from_generated_images(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(assess, "MODEL", "fc1")
+    monkeypatch.setattr(cas, "MODEL", "fc1")
     monkeypatch.setattr("cnn.scarce_nets.FC1", (16,))
     row = run(data, data / "train", tmp_path / "out", "--steps", 60)["accuracy"]
     assert row["generated"] == row["real"]  # from the same images with the same seed
@@ -152,8 +152,7 @@ def test_what_the_network_of_a_run_learns_from_generated_images(data, gen, class
     images = albums.read_classes(folders.list_images(data / "test"))
     guesses = model.predict(codec.to_float(images[0]), verbose=0).argmax(1)
     assert row["real"] == pytest.approx(np.mean(guesses == images[1]))  # what the run knows: it is not trained again
-    part = assess.Part(*images)
-    learner = assess.learn(assess.parse_args(["-real", "r", "-gen", "g", "--steps", "1"]), part, 3, model)
+    learner = cas.learn(albums.ArrayAlbum(images[0]), images[1], 3, steps=1, seed=0, network=model)
     assert [weights.shape for weights in learner.get_weights()] == [weights.shape for weights in before]
     assert not np.allclose(learner.get_weights()[0], before[0])  # new weights
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
@@ -270,8 +269,12 @@ def test_no_network_to_download_inception_from_is_one_line(data, gen, tmp_path, 
 def test_a_classifier_of_binary_images_is_given_such():
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1)).astype(np.uint8)
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
-    np.testing.assert_array_equal(assess.predict(model, images, True), (images.reshape(5, 16) > 127).astype(np.float32))
-    np.testing.assert_allclose(assess.predict(model, images), images.reshape(5, 16) / 255, atol=1e-6)
+
+    def seen(binarise):
+        return evaluation.probabilities(model, assess.as_album(images, binarise))
+
+    np.testing.assert_array_equal(seen(True), (images.reshape(5, 16) > 127).astype(np.float32))
+    np.testing.assert_allclose(seen(False), images.reshape(5, 16) / 255, atol=1e-6)
 
 
 def test_of_many_images_so_many_of_each_part_are_compared(data, gen, tmp_path):
