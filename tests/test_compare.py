@@ -22,7 +22,7 @@ import train_cglo
 from common import runs
 from common.errors import BadInput
 from experiments import own_data, study
-from experiments.own_data import answer, budget, grid, keep, verdict
+from experiments.own_data import answer, budget, grid, keep, planning, verdict
 from grid.graph import FIRST_SEED
 from images import albums, codec, folders
 from report import results
@@ -145,7 +145,7 @@ def plan_of(root, rates, *flags):
         kinds = [cell.facts["kind"] for cell in make_cells(PLAN).values()]
         patch.setattr(budget, "measure", lambda *_: dict.fromkeys(kinds, rates))
         before = dict(vars(args))
-        plan, noted = compare.make_plan(args, root, make_cells, time.monotonic())
+        plan, noted = planning.make_plan(args, root, make_cells, time.monotonic())
     assert vars(args) == before  # what was typed stays what it was
     runs.write_json(root / "plan.json", noted)  # as compare.py does once the folder is known to take it
     return plan
@@ -175,8 +175,8 @@ def test_arms_that_a_budget_does_not_hold_are_left_out_unless_they_were_asked_fo
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(budget, "measure", measure)
-            patch.setattr(compare, "count_slots", lambda *_: 1)
-            noted = compare.make_plan(args, root, make_cells, time.monotonic())[1]
+            patch.setattr(planning, "count_slots", lambda *_: 1)
+            noted = planning.make_plan(args, root, make_cells, time.monotonic())[1]
         root.mkdir(exist_ok=True)
         runs.write_json(root / "plan.json", noted)
         return args.arms
