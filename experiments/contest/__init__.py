@@ -18,6 +18,7 @@ from experiments.contest import claims, tables
 from experiments.contest.arms import SOURCES, arm_names
 from experiments.contest.grid import MODELS, Grid
 from experiments.study import Report, Study
+from grid import dataset
 
 QUICK = {
     "dataset": "digits",
@@ -75,7 +76,7 @@ def write_parts(root, frame, folder):
     del folder  # no figures
     best = tables.best_of(root)
     headline = {"title": "Does a generator beat the best hand-made augmentation?"}
-    headline["lead"] = claims.lead(frame, best)
+    headline["lead"] = claims.lead(frame, best, dataset.read(root)["name"])
     return Report(headline, claims.judge(frame, best), tables.all_tables(root, frame, best), [], PROTOCOLS)
 
 

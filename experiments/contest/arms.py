@@ -17,6 +17,7 @@ class Source(NamedTuple):
         replace: whether images that a cGLO draws on the fly take the place of half of the real ones.
         mix: words of `--mix`.
         learned: whether it is learned from the training images: a generator, in the words of the page.
+        variant: whether it varies another source, and runs only where --arms names it.
     """
 
     images: str | None = None
@@ -24,11 +25,15 @@ class Source(NamedTuple):
     replace: bool = False
     mix: tuple = ()
     learned: bool = True
+    variant: bool = False
 
 
 SOURCES = {
     "deformation": Source(deform="deformation"),  # Hauberg et al. 2016
     "deformation-all": Source(deform="deformation-all"),  # with an affine part of its own, thickness, contrast
+    "deformation-own": Source(deform="deformation-own", variant=True),  # a Gaussian per class
+    "deformation-low": Source(deform="deformation-low", variant=True),  # of low rank
+    "deformation-fine": Source(deform="deformation-fine", variant=True),  # more control points
     "vae": Source("vae"),  # Garay-Maestre et al. 2018
     "rbm": Source("rbm"),  # Maronas et al. 2018: chains of the bad RBM
     "g-rbm": Source("g-rbm"),  # of the good one
@@ -38,13 +43,17 @@ SOURCES = {
     "cglo": Source(replace=True),  # Azuri and Weinshall 2020
     "smote": Source("smote"),  # Chawla et al. 2002
     "vae-of-deformed": Source("vae-of-deformed"),  # it learns from deformed images in place of the few
+    "cglo-of-deformed": Source("cglo-of-deformed"),
     "vae-and-deformation": Source("vae", deform="deformation"),
     "mixup": Source(mix=("mixup",), learned=False),
     "cutout": Source(mix=("cutout",), learned=False),
 }
-FROM = {"vae-of-deformed": "deformation"}  # what else a generator of images needs first
+FROM = dict.fromkeys(
+    ("vae-of-deformed", "cglo-of-deformed"), ("deformation", "deformed")
+)  # what else a generator of images needs first
 THESIS = "suitable"  # the augmentation of the thesis
 NOTHING = "plain"
+PROTOTYPE = "deformation+mild-thickness"  # `stroke` with the learned deformations in place of its smooth warp
 AVERAGED = 3  # networks of the averages that are run by default
 
 
@@ -95,7 +104,7 @@ def makers(source):
     if not source:
         return []
     entry = SOURCES[source]
-    used = [entry.deform, "cglo" if entry.replace else None, FROM.get(entry.images), entry.images]
+    used = [entry.deform, "cglo" if entry.replace else None, *FROM.get(entry.images, ()), entry.images]
     return list(filter(None, dict.fromkeys(used)))
 
 
@@ -104,5 +113,7 @@ def arm_names(given, best):
     if given:
         return list(dict.fromkeys([best, *given]))
     presets_of = dict.fromkeys(["", THESIS, best])
-    single = [Arm(source, preset).name for source in ("", *SOURCES) for preset in presets_of]
+    sources = [name for name, source in SOURCES.items() if not source.variant]
+    single = [Arm(source, preset).name for source in ("", *sources) for preset in presets_of]
+    single += [PROTOTYPE] if PROTOTYPE not in single else []
     return [*single, *(Arm(source, best, AVERAGED).name for source in ("", "deformation"))]

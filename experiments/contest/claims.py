@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from experiments.contest.arms import SOURCES, parse
+from experiments.contest.arms import PROTOTYPE, SOURCES, parse
 from experiments.contest.tables import FEWEST, boards, gains, scores, strongest
 from report import statistics
 from report.claims import Gap, Statement, judge_family
@@ -10,23 +10,30 @@ from report.claims import Gap, Statement, judge_family
 SOURCE = "the contest"
 
 
-def lead(frame, best):
-    """The page's first sentences: whether a generator wins, where, by how much, board by board."""
-    found = [sentence(scores(frame, *board), board, best) for board in boards(frame)]
+def lead(frame, best, data):
+    """The page's first sentences: whether a generator wins, where, by how much, board by board.
+
+    Args:
+        frame: `results.collect(root)`.
+        best: name of the best hand-made augmentation.
+        data: name of the data set.
+    """
+    found = [sentence(scores(frame, *board), board, best, data) for board in boards(frame)]
     return found or ["Nothing was run yet."]
 
 
-def sentence(wide, board, best):
+def sentence(wide, board, best, data):
     """What one leaderboard says of the best arm with a generator.
 
     Args:
         wide: macro F1, a row per seed and a column per arm.
         board: classifier and training images per class.
         best: name of the best hand-made augmentation.
+        data: name of the data set.
     """
     model, size = board
     rival = strongest(wide, best)
-    where = f"With {size} images per class and {model}"
+    where = f"On {data} with {size} images per class and {model}"
     single = [arm for arm in wide if parse(arm).networks == 1]  # several beat one network, whatever the generator
     learned = [arm for arm in single if parse(arm).is_learned and len(gains(wide, arm, rival))]
     if not learned:
@@ -50,8 +57,20 @@ def sentence(wide, board, best):
     return f"{where} it is open whether a generator wins: the best is {how}."
 
 
+def judged(wide, best):
+    """Lists the arms of one network with a generator that are judged: those of each source that have the best hand-made
+    augmentation, or replace its warp; where there is none, all of that source.
+    """
+    learned = [arm for arm in wide if parse(arm).is_learned and parse(arm).networks == 1]
+    found = []
+    for source in SOURCES:
+        own = [arm for arm in learned if parse(arm).source == source]
+        found += [arm for arm in own if arm in (f"{source}+{best}", PROTOTYPE)] or own
+    return found
+
+
 def judge(frame, best, alpha=statistics.ALPHA):
-    """The verdicts: of each generator that was run with the best hand-made augmentation, whether it adds to it.
+    """The verdicts: of each arm of one network with a generator, whether it beats the best hand-made augmentation.
 
     Args:
         frame: `results.collect(root)`.
@@ -59,14 +78,14 @@ def judge(frame, best, alpha=statistics.ALPHA):
         alpha: level of significance.
 
     Returns:
-        List of `Claim`; a pair is one number of images per class and seed, and the generators of one classifier are one
+        List of `Claim`; a pair is one number of images per class and seed, and the arms of one classifier are one
         family.
     """
     found = []
     for model in dict.fromkeys(frame["model"]):
         rows = frame[frame["model"] == model].assign(size=frame["per_class"])
         wide = rows.pivot_table(index=["size", "seed"], columns="entry", values="f1", observed=True)
-        arms = [f"{source}+{best}" for source in SOURCES if SOURCES[source].learned and f"{source}+{best}" in wide]
+        arms = judged(wide, best)
         if best not in wide or not arms:
             continue
         nobody = pd.DataFrame(columns=wide.columns, index=wide.index[:0], dtype=float)  # nothing was published

@@ -10,8 +10,14 @@ from experiments.contest.arms import SOURCES, parse
 from grid.graph import Graph, given
 
 MODELS = ("thesis", "conv1", "fc1", "fc2", "vgg", "wrn-16-2", "wrn-10-2")
-DEFORMATIONS = {"deformation": {}, "deformation-all": {"affine": True, "appearance": True}}  # further flags of each
-DEFORMED = 100  # deformed images per class that a VAE learns from
+DEFORMATIONS = {  # further flags of each
+    "deformation": {},
+    "deformation-all": {"affine": True, "appearance": True},
+    "deformation-own": {"per_class": True},
+    "deformation-low": {"rank": 10},
+    "deformation-fine": {"control": 12},
+}
+DEFORMED = 100  # deformed images per class that a VAE or a cGLO learns from
 CHAINS = {"thin": 1, "chain_length": 500, "expectation": True}  # from the images that the model learned from
 JOINT = {"joint": True, "binarise": True, "train_on_all": True}  # the VAE of Maronas et al.
 LATENT, EPOCHS = 20, 1000  # of that VAE, as in the scarce paper's grid with as few images
@@ -78,14 +84,22 @@ class Grid(Graph):
 
     def add_vae_of_deformed(self, size, seed):
         """The images of a VAE per class that learned from deformed images."""
-        facts = self.facts("vae-of-deformed", size, seed)
-        deform = self.add_deformation(size, seed)
-        images = self.generate(f"gen/deformed-{size}-seed{seed}", [deform], facts, count=DEFORMED)
-        key = f"models/vae-of-deformed-{size}-seed{seed}"
-        flags = {"all": True, "path": PurePosixPath(images), "images": DEFORMED, "latent": 3}
-        line = given(**flags, epochs=self.args.epochs, out=PurePosixPath(key), **self.common(seed))
-        models = self.add(key, "train_vae", line, facts)
-        return self.generate(f"gen/vae-of-deformed-{size}-seed{seed}", [models], facts, count=self.args.count)
+        flags = {"all": True, "latent": 3, "epochs": self.args.epochs}
+        return self.add_of_deformed("vae-of-deformed", "train_vae", "models", size, seed, **flags)
+
+    def add_cglo_of_deformed(self, size, seed):
+        """The images of a cGLO that learned from deformed images."""
+        return self.add_of_deformed("cglo-of-deformed", "train_cglo", "cglo", size, seed, epochs=self.args.cglo_epochs)
+
+    def add_of_deformed(self, name, script, folder, size, seed, **flags):
+        """The images of a generator that learned from deformed images; `name` is the source's."""
+        facts, deform = self.facts(name, size, seed), self.add_deformation(size, seed)
+        of = {"source": "deformed", "per_class": size, "seed": seed}
+        images = self.generate(f"gen/deformed-{size}-seed{seed}", [deform], of, count=DEFORMED)
+        key = f"{folder}/{name}-{size}-seed{seed}"
+        flags |= {"path": PurePosixPath(images), "images": DEFORMED, "out": PurePosixPath(key)}
+        models = self.add(key, script, given(**flags, **self.common(seed)), facts)
+        return self.generate(f"gen/{name}-{size}-seed{seed}", [models], facts, count=self.args.count)
 
     def add_rbm(self, name, preset, size, seed):
         """Chains of an RBM, `"b-rbm"` or `"g-rbm"`; `name` is the source's."""
@@ -113,6 +127,7 @@ GENERATORS = {  # of images in folders: adds the cells of one (size, seed) and g
     "smote": Grid.add_smote,
     "vae": Grid.add_vae,
     "vae-of-deformed": Grid.add_vae_of_deformed,
+    "cglo-of-deformed": Grid.add_cglo_of_deformed,
     "rbm": lambda grid, size, seed: grid.add_rbm("rbm", "b-rbm", size, seed),
     "g-rbm": lambda grid, size, seed: grid.add_rbm("g-rbm", "g-rbm", size, seed),
     "vae-chains": Grid.add_vae_chains,

@@ -49,13 +49,13 @@ def strongest(wide, best):
         best: name of the best hand-made augmentation, which the grid was run against.
 
     Returns:
-        `best`, or another arm without a generator whose mean is higher on at least 5 seeds that both have, or on all
-        seeds of `best`.
+        `best`, or another arm without a generator whose mean is higher on at least 5 seeds that both have, or on as
+        many as any arm shares with `best`.
     """
-    enough = min(FEWEST, wide[best].count()) if best in wide else FEWEST
+    enough = min(FEWEST, max(len(gains(wide, arm, best)) for arm in wide))
     single = [arm for arm in wide if parse(arm).networks == 1 and not parse(arm).is_learned]
     found = {arm: gains(wide, arm, best) for arm in single}
-    ahead = {arm: values.mean() for arm, values in found.items() if len(values) >= enough}
+    ahead = {arm: values.mean() for arm, values in found.items() if len(values) >= max(enough, 1)}
     first = max(ahead, key=ahead.get, default=best)
     return first if ahead.get(first, 0) > 0 else best
 
@@ -120,13 +120,14 @@ def leaderboard(frame, model, size, best, made):
     for rank, arm in enumerate(wide.mean().sort_values(ascending=False).index, 1):
         values, own = wide[arm].dropna(), rows[rows["entry"] == arm]
         parts = makers(parse(arm).source)
-        generator = [sum(made.get((part, size, seed), 0) for part in parts) for seed in own["seed"]]
+        known = [seed for seed in own["seed"] if all((part, size, seed) in made for part in parts)]
+        generator = [sum(made[part, size, seed] for part in parts) for seed in known] if parts else []
         row = {"rank": rank, "arm": arm, "macro F1, percent": tables.as_text(values, scale=100, digits=2)}
         row |= {f"gain over {other}": gain_as_text(gains(wide, arm, other)) for other in over}
         if rows["views"].notna().any():
             row |= {"over views": tables.as_text(own["views"].dropna(), scale=100, digits=2)}
         row |= {"seconds to train": f"{own['seconds'].mean():.0f}"}
-        row |= {"seconds of the generator": f"{np.mean(generator):.0f}" if parts else ""}
+        row |= {"seconds of the generator": f"{np.mean(generator):.0f}" if generator else ""}
         shown.append(row)
         gain = statistics.summary(gains(wide, arm, rival))
         tidy.append({"model": model, "per_class": size, "rank": rank, "arm": arm} | tables.as_row(values, np.nan, 100))
