@@ -214,6 +214,7 @@ def claim(args, root, found, plan, counts):
         name = Path(args.path).resolve().name
         write_durably(path, (made or {"name": name}) | {"settings": settings, "data": data})
     told = {"overlap": grid.overlap(counts, args, found["is_split"]), "arms": args.arms, "plan": plan._asdict()}
+    told["steps"] = args.steps
     told["learned_from"] = grid.Grid(args, counts, plan, found["is_split"], seeds=[]).limit()  # None: from all
     write_durably(root / "comparison.json", told)
 

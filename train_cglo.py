@@ -119,7 +119,7 @@ def choose_files(args):
     others = []
     if args.unlabelled:
         listed = folders.list_unlabelled(args.unlabelled, without=chosen)
-        if not any(listed.values()):
+        if not any(listed.values()) and not args.transductive:
             raise BadInput(f"{args.unlabelled}: no images in it beside those that have labels")
         drawn = selection.draw_subset(listed, args.unlabelled_images or -1, args.seed)
         others += [path for paths in drawn.values() for path in paths]

@@ -168,14 +168,15 @@ def save_model(model, path):
 
     (Keras' own `include_optimizer=False` is for HDF5 files and does nothing for a `.keras` file.)
     """
-    if not model.compiled:
-        model.save(path)
-        return
-    kept, (model.optimizer, model.compiled) = (model.optimizer, model.compiled), (None, False)
+    compiled = [part for part in (model, *model.layers) if getattr(part, "compiled", False)]  # networks of an average
+    optimizers = [part.optimizer for part in compiled]
     try:
+        for part in compiled:
+            part.optimizer, part.compiled = None, False
         model.save(path)
     finally:
-        model.optimizer, model.compiled = kept
+        for part, optimizer in zip(compiled, optimizers, strict=True):
+            part.optimizer, part.compiled = optimizer, True
 
 
 def load_weights(model, path):

@@ -19,7 +19,7 @@ WORKER_MEMORY = 2e9  # bytes, generously: one on MNIST was seen to take 1.2e9
 
 # loky replaces a worker that has grown since its first cell, which may not even have loaded TensorFlow, and says so.
 # Nothing is lost by it but the seconds of a new start; a worker keeps the memory that it frees, see common/backend.py.
-GROWTH = WORKER_MEMORY / 2  # bytes; loky's own limit is 0.3e9; versions that do not read the variable keep to it
+GROWTH = 0.7e9  # bytes; loky's own limit is 0.3e9; versions that do not read the variable keep to it
 warnings.filterwarnings("ignore", message="A worker (stopped|was restarted) while some jobs were given")
 
 
@@ -86,7 +86,8 @@ class Machine:
 
     def _new_executor(self):
         initargs = os.getpid(), self.root
-        environment = one_thread() | {"LOKY_MAX_MEMORY_LEAK_SIZE": str(GROWTH)}
+        growth = os.environ.get("LOKY_MAX_MEMORY_LEAK_SIZE", str(GROWTH))
+        environment = one_thread() | {"LOKY_MAX_MEMORY_LEAK_SIZE": growth}
         return loky.ProcessPoolExecutor(1, env=environment, initializer=start_worker, initargs=initargs)
 
     def collect(self, cell, future):

@@ -135,8 +135,10 @@ def list_unlabelled(root, without=None):
         files[name] = [*files.get(name, []), *loose]
     passed.update({kind: count for kind, count in beside.items() if "folder" not in kind})  # said already
     _say_passed(root, passed)
-    taken = {path.resolve() for paths in (without or {}).values() for path in paths}
     listing = {name: [Path(path) for path in paths] for name, paths in files.items()}
+    if not without:
+        return listing
+    taken = {path.resolve() for paths in without.values() for path in paths}
     return {name: [path for path in paths if path.resolve() not in taken] for name, paths in listing.items()}
 
 

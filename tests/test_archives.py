@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from cnn import ensemble
 from cnn.ladder import Ladder
 from common import archives
 from common.errors import BadInput
@@ -159,6 +160,8 @@ def test_a_trained_model_is_saved_without_its_optimizer(tmp_path):
     again = keras.saving.load_model(tmp_path / "alone.keras")
     assert not again.compiled
     np.testing.assert_array_equal(again.predict(x[1], verbose=0), model.predict(x[1], verbose=0))
+    archives.save_model(ensemble.average([model]), tmp_path / "average.keras")
+    assert (tmp_path / "average.keras").stat().st_size < 1.2 * alone
     assert model.compiled
     model.fit(x[0], y, verbose=0)  # goes on
 

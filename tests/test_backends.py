@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 from conftest import GUARD, ROOT, write_digits
 
@@ -25,6 +27,12 @@ def root(backend, tmp_path_factory):
     folder = tmp_path_factory.mktemp(backend)
     write_digits(folder / "data", side=8)
     return folder
+
+
+@pytest.fixture(scope="session")
+def first():
+    """What the back end found that ran first, for the others to agree with."""
+    return {}
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +120,21 @@ def test_the_ladder_network_learns_from_unlabelled_images(run, root):
     assert result(root / "ladder")["unlabelled"] == 24
 
 
-def test_deformations_are_learned_join_and_write_images(run, root):
-    run("train_deformation.py", "--images", 3, "--pairs", 2, "--out", "deform")
+def test_deformations_are_learned_join_and_write_images(run, root, first):
+    run(
+        "train_deformation.py",
+        "--images",
+        3,
+        "--pairs",
+        2,
+        "--per-class",
+        "--affine",
+        "--appearance",
+        "--out",
+        "deform",
+    )
+    after = pd.read_csv(root / "deform" / "pairs.csv")["after"].to_numpy()
+    np.testing.assert_allclose(after, first.setdefault("after", after), rtol=0.02)
     run("generate.py", "-models", "deform", "-out", "deformed", "--count", 4)
     assert [len(list((root / "deformed" / name).glob("*.png"))) for name in "012"] == [4] * 3
     run("train_cnn.py", *TINY, "-deform", "deform", "--out", "deforming")

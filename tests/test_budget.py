@@ -89,12 +89,50 @@ def test_generators_train_as_much_of_their_full_length_as_classifiers():
 
 
 def test_a_line_goes_through_what_was_measured():
-    assert budget.line_through([(6, 8.0), (18, 20.0)]) == pytest.approx((2.0, 1.0))
-    assert budget.line_through([(6, 5.0), (18, 9.0)]) == (0.0, 0.5)  # so near that all of it may be steps
-    assert budget.line_through([(6, 5.0), (18, 4.5)]) == (0.0, 0.25)
-    assert budget.line_through([(0, 3.0), (0, 3.5)]) == (3.0, 0.0)
+    assert budget.line_through([(6, 8.0), (18, 20.0)]) == pytest.approx((2.0, 1.0, False))
+    assert budget.line_through([(6, 5.0), (18, 9.0)]) == (5.0, 0.5, True)  # so near that all of it may be steps
+    assert budget.line_through([(6, 5.0), (18, 4.5)]) == (4.5, 0.25, True)
+    assert budget.line_through([(0, 3.0), (0, 3.5)]) == (3.0, 0.0, False)
     # After a start of 7 s a step takes 0.1 s; the first training waited for the disk.
-    assert budget.line_through([(10, 11.0), (40, 11.0), (160, 23.0)]) == pytest.approx((7.0, 0.1))
+    assert budget.line_through([(10, 11.0), (40, 11.0), (160, 23.0)]) == pytest.approx((7.0, 0.1, False))
+
+
+@pytest.mark.parametrize(("start", "step"), [(8.0, 0.01), (5.0, 0.005), (1.0, 0.02), (20.0, 0.0)])
+def test_what_is_unsure_is_rather_too_much_at_every_length(start, step):
+    rate = budget.line_through([(units, start + step * units) for units in (10, 40, 160)])
+    assert rate.at_most
+    for units in (10, 200, 640, 3000):
+        assert rate.seconds(units) >= start + step * units
+
+
+def test_generators_that_are_sure_are_made_short_for_what_needs_them(tmp_path, monkeypatch):
+    """An epoch of a VAE takes 5 s; an assessment, which needs its images, 10 s whatever the steps."""
+    lengths = []
+
+    def run(cells, place, pool):
+        lengths.append({key: cell.facts["units"] for key, cell in cells.items()})
+        return {}
+
+    def record(place, key):
+        return {"seconds": 5.0 * lengths[-1][key] if key == "vae" else 10.0}
+
+    def make_cells(plan):
+        vae = Cell("vae", "toy", (plan.vae_epochs,), facts={"kind": "vae", "units": plan.vae_epochs})
+        facts = {"kind": "assessment", "units": plan.steps}
+        return {"vae": vae, "assess": Cell("assess", "toy", (plan.steps,), ("vae",), facts=facts)}
+
+    (tmp_path / "data").mkdir()
+    monkeypatch.setattr(budget.schedule, "run", run)
+    monkeypatch.setattr(budget, "read_record", record)
+    budget.measure(make_cells, tmp_path, lambda place: None)
+    assert [found["vae"] for found in lengths] == [1, 3, 1, 1]
+    assert [found["assess"] for found in lengths] == [10, 40, 160, 640]
+
+
+def test_the_fourth_length_is_measured_where_it_is_expected_to_end_in_time():
+    assert budget.longer([(40, 12.0), (160, 18.0)]) == pytest.approx(18 + 480 * 6 / 120)
+    assert budget.longer([(40, 12.0), (160, 11.0)]) == 11.0  # steps that take no time
+    assert budget.longer([(160, 11.0)]) == 11.0
 
 
 def test_what_is_lost_in_the_time_of_a_start_is_measured_with_longer_trainings(tmp_path, monkeypatch):
@@ -118,15 +156,15 @@ def test_what_is_lost_in_the_time_of_a_start_is_measured_with_longer_trainings(t
     monkeypatch.setattr(budget, "read_record", record)
     rates = budget.measure(make_cells, tmp_path, lambda place: None)
     assert lengths[1:] == [{"slow": 40, "fast": 40}, {"fast": 160}, {"fast": 640}]
-    assert rates["slow"] == pytest.approx((14, 0.9))  # 27 s more for 30 steps
-    assert rates["fast"] == pytest.approx((10, 0.05))
-    assert rates["none"] == (13, 0)
+    assert rates["slow"] == pytest.approx((14, 0.9, False))  # 27 s more for 30 steps
+    assert rates["fast"] == pytest.approx((10, 0.05, False))
+    assert rates["none"] == (13, 0, False)
 
     del lengths[:]
     (tmp_path / "b/data").mkdir(parents=True)
     rates = budget.measure(make_cells, tmp_path / "b", lambda place: None, enough=0)
     assert len(lengths) == 3
-    assert rates["fast"] == pytest.approx((0, 18 / 160))  # 6 s more for 120 steps are not sure
+    assert rates["fast"] == pytest.approx((12, 18 / 160, True))  # 6 s more for 120 steps are not sure
 
 
 def cell(kind, units, key=None, needs=()):
@@ -134,7 +172,7 @@ def cell(kind, units, key=None, needs=()):
 
 
 def test_a_split_takes_its_cells_over_the_workers_but_no_less_than_the_longest():
-    rates = {"a": (10, 1.0), "b": (0, 2.0)}
+    rates = {"a": budget.Rate(10, 1.0), "b": budget.Rate(0, 2.0)}
     cells = [cell("a", 30), cell("a", 30, "a2"), cell("b", 10)]
     assert budget.split_seconds(cells, rates, 1) == 100
     assert budget.split_seconds(cells, rates, 2) == 50
@@ -154,7 +192,7 @@ def test_measured_cells_leave_their_seconds_alone_and_are_not_measured_again(tmp
     monkeypatch.setattr(budget.schedule, "run", run)
     monkeypatch.setattr(budget, "read_record", lambda place, key: {"seconds": 4.0})
     rates = [measure_toy(tmp_path) for _ in range(2)]
-    assert rates[0] == rates[1] == {"vae": (0.0, 4.0)}
+    assert rates[0] == rates[1] == {"vae": (4.0, 4.0, True)}
     assert calls == [["models/train"]] * len(budget.PROBES)  # once for each length: all took equally long
     left = {path.name for place in (tmp_path / "probe").iterdir() for path in place.iterdir()}
     assert left == {"seconds.json", "data", ".lock", ".workers"}
@@ -187,11 +225,12 @@ def measure_toy(root):
 
 
 def test_the_plan_in_words_names_the_generators_in_use():
-    arms, rates = ["plain", "vae", "classic+cglo"], {"plain classifier": (3.0, 0.05), "split": (1.0, 0.0)}
+    arms, rates = ["plain", "vae", "classic+cglo"], {"split": budget.Rate(1.0, 0.0)}
+    rates |= {"plain classifier": budget.Rate(3.0, 0.05), "vae": budget.Rate(3.0, 0.02, at_most=True)}
     assert budget.show(Plan(3, 1500, 100, 90, 80), arms, "about 5 min", rates) == [
         "Plan: 3 arms (plain, vae, classic+cglo), 3 splits,",
         "  1,500 steps for each classifier that takes steps, 100 epochs for a VAE, 80 epochs for a cGLO; about 5 min",
-        "  measured here: plain classifier 50 ms a step or epoch",
+        "  measured here: plain classifier 50 ms a step or epoch; vae at most 20 ms a step or epoch",
     ]
 
 

@@ -136,17 +136,20 @@ def test_every_kind_of_cell_is_measured_once():
 
 def plan_of(root, rates, *flags):
     """The plan of make_plan where every kind of cell takes `rates`: seconds, and seconds per step or epoch."""
-    args = parse("--arms", "plain", "classic", *flags)
+    args, asked = parse("--arms", "plain", "classic", *flags), []
 
     def make_cells(plan, seeds=None):
         return grid.Grid(args, COUNTS, plan, False, seeds).cells
 
     with pytest.MonkeyPatch.context() as patch:
         kinds = [cell.facts["kind"] for cell in make_cells(PLAN).values()]
-        patch.setattr(budget, "measure", lambda *_: dict.fromkeys(kinds, rates))
+        patch.setattr(
+            budget, "measure", lambda *found: asked.append(found[-1]) or dict.fromkeys(kinds, budget.Rate(*rates))
+        )
         before = dict(vars(args))
         plan, noted = planning.make_plan(args, root, make_cells, time.monotonic())
     assert vars(args) == before  # what was typed stays what it was
+    assert asked in ([], [args.budget / 3])  # the seconds for measuring
     runs.write_json(root / "plan.json", noted)  # as compare.py does once the folder is known to take it
     return plan
 
@@ -171,7 +174,7 @@ def test_arms_that_a_budget_does_not_hold_are_left_out_unless_they_were_asked_fo
             return grid.Grid(args, COUNTS, plan, False, seeds).cells
 
         def measure(*_):
-            return {cell.facts["kind"]: rates for cell in make_cells(PLAN).values()}
+            return {cell.facts["kind"]: budget.Rate(*rates) for cell in make_cells(PLAN).values()}
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(budget, "measure", measure)
@@ -388,6 +391,8 @@ def test_the_answer_comes_in_about_ten_lines_the_verdict_first(done):
     assert "CDCVAE against" in lines[0]
     assert any("short trainings: 1 steps of a classifier and 20 epochs of a generator; with" in line for line in lines)
     assert answer.short_of(budget.FULL._asdict()) == []
+    [asked] = answer.short_of(budget.given(500)._asdict(), asked=500)
+    assert "without --steps, with time enough (--budget) and another --out they are 3,000 and 200." in asked
     assert all(line in said for line in lines)
     assert "Classic augmentation: that of digits, because the images are grey" in said
 

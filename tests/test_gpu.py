@@ -67,10 +67,23 @@ def test_the_script_measures_and_goes_on_with_the_grid(tmp_path):
         "--limte",
         "2",
     ]
-    environment = {**os.environ, "GPU_PYTHON": sys.executable}
-    ended = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=GUARD, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    assert "CIARP Table 2: done" in ended.stdout
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "tensorflow.py").write_text("raise ImportError('there is no TensorFlow')")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}/none:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    options = {"capture_output": True, "text": True, "timeout": GUARD, "cwd": tmp_path}
+    options["env"] = {**os.environ, "GPU_PYTHON": str(python)}
+
+    def call():
+        ended = subprocess.run(line, **options)
+        assert ended.returncode == 0, ended.stderr
+        assert "CIARP Table 2: done" in ended.stdout
+        return {path: path.read_bytes() for path in (tmp_path / "gpu/grid/cells").rglob("*.json")}
+
+    records = call()
+    assert records
+    assert call() == records  # nothing is trained a second time
     found = json.loads((tmp_path / "gpu" / "benchmark.json").read_text())
     assert found["vaes"]["difference"] < 1e-3  # of one step, to rounding
     assert found["cnn"]["images_per_second"] > 0

@@ -1,5 +1,6 @@
 """The presets of --aug: their laws, image by image, their movements by hand, and their flags."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -134,8 +135,9 @@ def test_pixels_move_where_the_generator_moves_them():
         np.testing.assert_allclose(found[k], expected, atol=2e-4)
 
 
-def test_ranges_of_mild_are_filled_evenly():
-    matrices, offsets = warps.affine(PRESETS["mild"], 4000, 28, 28, np.random.default_rng(1))
+@pytest.mark.parametrize("name", ["mild", "elastic", "mild-thickness", "stroke"])
+def test_ranges_of_the_mild_map_are_filled_evenly(name):
+    matrices, offsets = warps.affine(PRESETS[name], 4000, 28, 28, np.random.default_rng(1))
     # M = R S Z, and R S turns the second axis by the angle: column 1 is zoom (sin, cos)
     theta = np.arctan2(matrices[:, 0, 1], matrices[:, 1, 1])
     assert stats.kstest(theta, stats.uniform(-np.deg2rad(15), 2 * np.deg2rad(15)).cdf).pvalue > 0.01
@@ -254,6 +256,8 @@ def test_photographs_flips_half_of_the_images_and_stays_inside_them():
     assert flipped.mean() == pytest.approx(0.5, abs=0.04)
     zoom = np.hypot(matrices[:, 0, 0], matrices[:, 1, 0])
     assert stats.kstest(zoom, stats.uniform(0.7, 0.3).cdf).pvalue > 0.01
+    theta = np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])  # a flip leaves the first column alone
+    assert stats.kstest(theta, stats.uniform(-np.deg2rad(10), 2 * np.deg2rad(10)).cdf).pvalue > 0.01
     upright, offsets = warps.affine(Preset(crop=0.7), 2000, 32, 48, np.random.default_rng(0))
     corners = np.array([[0, 0], [31, 47]], np.float32).reshape(1, 1, 2, 2)
     where = warps.apply(upright, offsets, warps.grid(32, 48)[None])[:, [0, -1], [0, -1]]
@@ -262,14 +266,14 @@ def test_photographs_flips_half_of_the_images_and_stays_inside_them():
 
 
 def test_colours_change_each_image_by_its_own_contrast_saturation_and_brightness():
-    rng = np.random.default_rng(0)
+    rng, preset = np.random.default_rng(0), PRESETS["photographs"]
     images = np.repeat(0.4 + 0.2 * rng.random((1, 6, 6, 3), dtype=np.float32), 2000, axis=0)
-    made = appearance.colours(images, Preset(brightness=0.2, contrast=0.2), rng)
+    made = appearance.colours(images, dataclasses.replace(preset, saturation=0.0), rng)
     factor = (made.max(axis=(1, 2, 3)) - made.min(axis=(1, 2, 3))) / (images[0].max() - images[0].min())
     assert stats.kstest(factor, stats.uniform(0.8, 0.4).cdf).pvalue > 0.01
     added = made.mean(axis=(1, 2, 3)) - images[0].mean()
     assert stats.kstest(added, stats.uniform(-0.2, 0.4).cdf).pvalue > 0.01
-    made = appearance.colours(images, Preset(saturation=0.3), rng)
+    made = appearance.colours(images, dataclasses.replace(preset, brightness=0.0, contrast=0.0), rng)
     grey = images[0] @ appearance.GREY
     np.testing.assert_allclose(made[5] @ appearance.GREY, grey, atol=1e-5)  # saturation leaves brightness
     share = (made[:, 0, 0, 0] - grey[0, 0]) / (images[0, 0, 0, 0] - grey[0, 0])

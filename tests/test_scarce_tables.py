@@ -110,6 +110,7 @@ def test_only_the_scenario_that_was_run_has_numbers(grid):
 def test_what_the_paper_has_not_joins_its_tables(grid):
     write_scarce(grid, "thesis", 10, 42, 0.4, "g-rbm", 500, "y")
     write_scarce(grid, "fc1", 10, 42, 0.3, "b-rbm", 50, "n")
+    write_scarce(grid, "fc2", 10, 42, 0.25, "p-rbm", 20, "n")
     write_scarce(grid, "fc2", 30, 42, 0.2)
     made = {table.name: table for table in tables.all_tables(grid, results.collect(grid, scarce.AXES))}
     table = made["scarce-1"]
@@ -117,6 +118,8 @@ def test_what_the_paper_has_not_joins_its_tables(grid):
     assert (row["the thesis' CNN", "published"], row["the thesis' CNN", "obtained, fair"]) == ("", "40.00 (1)")
     row = row_of(table, "B-RBM", "50", "n")
     assert (row["FC1", "published"], row["FC1", "obtained, fair"]) == ("", "30.00 (1)")
+    row = row_of(table, "P-RBM (persistent)", "20", "n")
+    assert (row["FC2", "published"], row["FC2", "obtained, fair"]) == ("", "25.00 (1)")
     places = table.frame["states"].tolist()
     assert places[:4] == ["", "50", "500", "500"]
     assert list(made)[3] == "scarce-30"

@@ -503,6 +503,7 @@ def test_not_run_is_said():
     everything = find(found, "Every difference")
     assert everything.verdict == OPEN
     assert everything.evidence.startswith("holds: AUG over CNN; not run: VAE over CNN, ")
+    assert everything.evidence.endswith("; all six need at least 11 pairs.")  # 6 * 2 / 2**11 < 0.01 < 6 * 2 / 2**10
 
 
 def test_a_claim_of_all_comparisons_falls_with_one():

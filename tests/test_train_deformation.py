@@ -76,6 +76,9 @@ def test_a_second_run_is_the_first(learned, data, tmp_path, capsys):
     learn(data, tmp_path / "again")
     for name in ("deformation.npz", "pairs.csv", "samples.png"):
         assert (tmp_path / "again" / name).read_bytes() == (learned / name).read_bytes()
+    learn(data, tmp_path / "another", "--seed", 43)
+    for name in ("deformation.npz", "samples.png"):
+        assert (tmp_path / "another" / name).read_bytes() != (learned / name).read_bytes()
 
 
 def test_a_gaussian_per_class_lies_beside_the_pooled_one(learned, data, tmp_path):

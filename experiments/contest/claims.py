@@ -36,6 +36,8 @@ def sentence(wide, board, best, data):
     where = f"On {data} with {size} images per class and {model}"
     single = [arm for arm in wide if parse(arm).networks == 1]  # several beat one network, whatever the generator
     learned = [arm for arm in single if parse(arm).is_learned and len(gains(wide, arm, rival))]
+    if not learned and rival != best:  # no pair with it so far
+        rival, learned = best, [arm for arm in single if parse(arm).is_learned and len(gains(wide, arm, best))]
     if not learned:
         return f"{where} no arm with a generator was run beside {rival}."
     found = {arm: gains(wide, arm, rival) for arm in learned}
@@ -89,6 +91,11 @@ def judge(frame, best, alpha=statistics.ALPHA):
         if best not in wide or not arms:
             continue
         nobody = pd.DataFrame(columns=wide.columns, index=wide.index[:0], dtype=float)  # nothing was published
-        statements = [Statement(f"{arm} beats {best} ({model})", SOURCE, (Gap(arm, best),)) for arm in arms]
+        rival = strongest(wide, best)
+        remark = f" (without a generator, {rival} does better than {best})" if rival != best else ""
+        statements = [
+            Statement(f"{arm} beats {best} ({model})", SOURCE, (Gap(arm, best),), remark=lambda gain, text=remark: text)
+            for arm in arms
+        ]
         found += judge_family(statements, wide, nobody, "fair", alpha)
     return found

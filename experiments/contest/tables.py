@@ -42,20 +42,20 @@ def gains(wide, arm, other):
 def strongest(wide, best):
     """The arm that a generator has to beat: the one network without a generator that does best on a leaderboard.
 
-    It is chosen by the test scores, as no generator is: that can only favour it.
+    It is chosen by the test scores, as the best arm with a generator is. There are more of those, which favours them.
 
     Args:
         wide: macro F1 as of `scores`.
         best: name of the best hand-made augmentation, which the grid was run against.
 
     Returns:
-        `best`, or another arm without a generator whose mean is higher on at least 5 seeds that both have, or on as
-        many as any arm shares with `best`.
+        `best`, or another arm without a generator whose mean is higher on the seeds that both have: 5 at least, or as
+        many as such an arm has at most.
     """
-    enough = min(FEWEST, max(len(gains(wide, arm, best)) for arm in wide))
     single = [arm for arm in wide if parse(arm).networks == 1 and not parse(arm).is_learned]
     found = {arm: gains(wide, arm, best) for arm in single}
-    ahead = {arm: values.mean() for arm, values in found.items() if len(values) >= max(enough, 1)}
+    enough = max(1, min(FEWEST, max(map(len, found.values()), default=0)))
+    ahead = {arm: values.mean() for arm, values in found.items() if len(values) >= enough}
     first = max(ahead, key=ahead.get, default=best)
     return first if ahead.get(first, 0) > 0 else best
 
@@ -142,7 +142,8 @@ def leaderboard(frame, model, size, best, made):
         del tidy[-1]["inside"]
     note = (
         "Mean ± standard deviation (seeds) [95 % bootstrap interval of the mean]; gains in points, paired by seed, "
-        f"with their interval; {rival} does best of the single networks without a generator. *Over views*: every "
+        f"with their interval; {rival} does best of the single networks without a generator "
+        f"(of those with {FEWEST} seeds, where some have). *Over views*: every "
         "test image is predicted as it is and transformed several times by the arm's augmentation, and the mean "
         "decides; it is another use of the same networks, and takes no part in ranks and gains. "
         "+3 is the average of 3 networks, which takes 3 times the steps. Both times are of whatever else the machine "

@@ -24,7 +24,7 @@ SOURCE = "paired over splits, macro F1"
 
 
 def facts(root):
-    """What compare.py noted of the comparison: `overlap`, `arms`, `plan`, `minutes`, ... in `comparison.json`."""
+    """What compare.py noted in `comparison.json`: `overlap`, `arms`, `plan`, `learned_from` and `steps`."""
     return runs.read_json(Path(root) / "comparison.json")
 
 
@@ -71,20 +71,24 @@ def lines(root, frame):
         f"{scores(frame, 'accuracy')[chosen].mean():.3f}, means over {wide[chosen].count()} splits."
     )
     said.append(price(root, frame, chosen, generated))
-    said += short_of(told["plan"])
+    said += short_of(told["plan"], told.get("steps"))
     said += [text for text in (controls(wide), by_class(root, frame, generated, without)) if text]
     said += [text for text in (*assessed(root), learning(frame, wide), always_wrong(root, frame)) if text]
     return said
 
 
-def short_of(plan):
-    """How much shorter than at most the trainings were: a sentence, or none; generators suffer most by it."""
+def short_of(plan, asked=None):
+    """How much shorter than at most the trainings were: a sentence, or none; generators suffer most by it.
+
+    `asked` is --steps, or None where the budget set the steps.
+    """
     if plan["steps"] >= budget.FULL.steps:
         return []
     epochs = max(plan[name] for name in ("vae_epochs", "cdc_epochs", "cglo_epochs"))
     return [
         f"All this after short trainings: {plan['steps']:,} steps of a classifier and {epochs} epochs of a generator; "
-        f"with time enough (--budget) they are {budget.FULL.steps:,} and {budget.FULL.vae_epochs}."
+        f"{'without --steps, ' if asked else ''}with time enough (--budget) and another --out they are "
+        f"{budget.FULL.steps:,} and {budget.FULL.vae_epochs}."
     ]
 
 
@@ -219,9 +223,13 @@ def learning(frame, wide):
 
 
 def hard_images(root, frame):
-    """Test images, `<class>/<name>`, that every arm but the controls always gets wrong; and how many were tested."""
-    right, seen_ = set(), {}
-    rows = frame[(frame["variant"] == "")]
+    """Test images, `<class>/<name>`, that every arm but the controls always gets wrong; and how many were tested.
+
+    Only splits count in which all these arms were tested.
+    """
+    right, seen_, wide = set(), {}, scores(frame)
+    whole = wide[[name for name in wide if ARMS[name].group != "control"]].dropna().index
+    rows = frame[(frame["variant"] == "") & frame["seed"].isin(whole)]
     for key, source in zip(rows["key"], rows["source"], strict=True):
         path = Path(root) / key / "predictions.npz"
         if ARMS[source].group == "control" or not path.exists():

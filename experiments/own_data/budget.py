@@ -11,6 +11,7 @@ import shutil
 import time
 from argparse import ArgumentTypeError
 from pathlib import Path
+from typing import NamedTuple
 
 from common import runs
 from common.errors import BadInput
@@ -25,9 +26,10 @@ SPLITS, MOST_SPLITS = 5, 10  # at most before, and after the trainings are of fu
 # What is measured. Of all the classifiers' graph holds ten steps, as of longer trainings; so their tracing is alike.
 PROBES = (Plan(1, 10, 1, 1, 1), Plan(1, 40, 3, 3, 3), Plan(1, 160, 12, 12, 12), Plan(1, 640, 48, 48, 48))
 SURE = 10.0  # seconds between the last two, above which their difference is steps, and no chance of start and imports
-MEASURING = 1 / 4  # of the budget, after which the longest trainings are not measured
+MEASURING = 1 / 3  # of the budget, within which the longest trainings are measured if they are expected to end
 AGREED = 1.2  # of the budget, beyond which no further split may be expected to end
-SECONDS = "seconds.json"  # {key: seconds that the measured cell took}
+SECONDS, WALL = "seconds.json", "wall"  # {key: seconds that the measured cell took}, and of all at once
+GENERATORS = {"vae": "vae_epochs", "cdcvae": "cdc_epochs", "cglo": "cglo_epochs"}  # kind: its length in a `Plan`
 START = 60.0  # seconds below which nothing can be measured
 
 
@@ -48,6 +50,17 @@ def scaled(share, seeds=FULL.seeds):
 def given(steps, seeds=FULL.seeds):
     """The plan of so many steps, whose generators train the same share of their full length."""
     return scaled(steps / FULL.steps, seeds)._replace(steps=steps)
+
+
+class Rate(NamedTuple):
+    """What cells of a kind take: seconds whatever their length, and per step or epoch; `at_most` where it is unsure."""
+
+    start: float
+    unit: float
+    at_most: bool = False
+
+    def seconds(self, units):
+        return self.start + self.unit * units
 
 
 def of_each_kind(cells, wanted=None):
@@ -76,29 +89,43 @@ def measure(make_cells, root, make_pool, enough=math.inf):
         make_cells: maps a `Plan` to cells.
         root: folder of the comparison, whose `data` is there.
         make_pool: maps a folder to a pool.
-        enough: seconds after which the fourth and longest trainings are not measured.
+        enough: seconds within which all has to end for the fourth and longest trainings to be measured.
 
     Returns:
-        {kind: (seconds that any cell takes, seconds per step or epoch)}.
+        {kind: `Rate`}.
     """
-    points, unsure, begun = {}, None, time.monotonic()
+    points, unsure, spent, expected = {}, None, 0.0, 0.0
     for k, plan in enumerate(PROBES):
+        if k:  # a generator that is sure is made only because others need it
+            sure = [length for kind, length in GENERATORS.items() if kind not in unsure]
+            plan = plan._replace(**{length: getattr(PROBES[0], length) for length in sure})
         cells = of_each_kind(make_cells(plan), unsure)
-        if not cells or (k > 2 and time.monotonic() - begun > enough):
+        if not cells or (k > 2 and spent + expected > enough):
             break
         lines = "\n".join(cell.command(".") for cell in cells.values())  # of other flags nothing is known
         place = Path(root) / "probe" / hashlib.sha256(lines.encode()).hexdigest()[:12]
         place.mkdir(parents=True, exist_ok=True)
         with schedule.locked(place):
             if not (place / SECONDS).exists():
+                begun = time.monotonic()
                 taken = run_probe(cells, place, Path(root) / "data", make_pool(place))
-                write_durably(place / SECONDS, taken)
+                write_durably(place / SECONDS, taken | {WALL: time.monotonic() - begun})
             remove_made(place)
         taken = runs.read_json(place / SECONDS)
+        wall = taken.pop(WALL, 0.0)
         for key, cell in cells.items():
             points.setdefault(cell.facts["kind"], []).append((cell.facts["units"], taken[key]))
         unsure = {kind for kind, found in points.items() if not is_sure(found)}
+        spent += wall
+        # Four times the steps, with as many cells at a time as before.
+        expected = sum(longer(points[kind]) for kind in unsure) * wall / max(sum(taken.values()), wall, 1e-9)
     return {kind: line_through(found) for kind, found in points.items()}
+
+
+def longer(points):
+    """Seconds that four times the most units of (units, seconds) are expected to take."""
+    (low, first), (high, last) = ends(points)
+    return last + max(0.0, last - first) / max(1, high - low) * 3 * high
 
 
 def run_probe(cells, place, data, pool):
@@ -135,22 +162,23 @@ def ends(points):
 def line_through(points):
     """Seconds at no units, and per unit, of (units, seconds): the two with the most units decide.
 
-    Where that is not sure, all of the time counts as that of units: rather too much than too little.
+    Where that is not sure, all of the time counts as that of units, and that of the shortest beside it: too much rather
+    than too little, whatever the length.
     """
     (low, first), (high, last) = ends(points)
+    shortest = min(seconds for _, seconds in points)
     if not high:
-        return min(seconds for _, seconds in points), 0.0
+        return Rate(shortest, 0.0)
     if not is_sure(points):
-        return 0.0, last / high
+        return Rate(shortest, last / high, at_most=True)
     rate = (last - first) / (high - low)
-    return max(0.0, min(seconds - rate * units for units, seconds in points)), rate
+    return Rate(max(0.0, min(seconds - rate * units for units, seconds in points)), rate)
 
 
 def split_seconds(cells, rates, slots):
     """How long the cells of one split take with so many workers."""
-    total = sum(rates[cell.facts["kind"]][0] + rates[cell.facts["kind"]][1] * cell.facts["units"] for cell in cells)
-    longest = max(rates[cell.facts["kind"]][0] + rates[cell.facts["kind"]][1] * cell.facts["units"] for cell in cells)
-    return max(total / slots, longest)
+    found = [rates[cell.facts["kind"]].seconds(cell.facts["units"]) for cell in cells]
+    return max(sum(found) / slots, max(found))
 
 
 def choose(per_split, left, seeds=None, steps=None):
@@ -246,6 +274,10 @@ def show(plan, arms, expected, rates):
         f"Plan: {len(arms)} arms ({', '.join(arms)}), {plan.seeds} splits,",
         f"  {', '.join(trained)}; {expected}",
     ]
-    kinds = sorted(rates, key=lambda kind: -rates[kind][1])
-    parts = [f"{kind} {1000 * rates[kind][1]:.0f} ms a step or epoch" for kind in kinds if rates[kind][1]]
+    kinds = sorted(rates, key=lambda kind: -rates[kind].unit)
+    parts = [
+        f"{kind} {'at most ' * rates[kind].at_most}{1000 * rates[kind].unit:.0f} ms a step or epoch"
+        for kind in kinds
+        if rates[kind].unit
+    ]
     return lines + ([f"  measured here: {'; '.join(parts)}"] if parts else [])

@@ -115,6 +115,5 @@ def hard(root, frame):
 
 def find(root, name):
     """An image of a test part by its `<class>/<name>`."""
-    return next(iter(sorted(root.glob("splits/*/test"))), root) and next(
-        (path for path in (part / name for part in sorted(root.glob("splits/*/test"))) if path.is_file()), None
-    )
+    paths = (part / name for part in sorted(root.glob("splits/*/test")))
+    return next(filter(Path.is_file, paths), None)

@@ -12,7 +12,18 @@ import pandas as pd
 from cnn.protocols import ARMS
 from experiments.thesis import published
 from experiments.thesis.comparison import by_pair, has_latent
-from report.claims import FAILS, HOLDS, NOT_RUN, Gap, Statement, all_of, judge_family, judge_figure, make_gain
+from report.claims import (
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    Gap,
+    Statement,
+    all_of,
+    fewest_pairs,
+    judge_family,
+    judge_figure,
+    make_gain,
+)
 from report.parts import Claim
 from report.statistics import ALPHA, OPEN, over_latents
 
@@ -75,7 +86,7 @@ def judge(frame, alpha=ALPHA):
             ([SIZES], scores, same),
         )
         claims = judge_family(TABLE_3, scores, same, protocol, alpha)
-        claims.append(all_differences(claims, protocol))
+        claims.append(all_differences(claims, protocol, alpha))
         for family in families:
             claims += judge_family(*family, protocol, alpha)
         for claim in claims:
@@ -100,14 +111,15 @@ def of_latents(latents):
     return means.reorder_levels(wide.index.names)
 
 
-def all_differences(claims, protocol):
+def all_differences(claims, protocol, alpha):
     """The claim that all of Table 3 holds, from the claims of its six comparisons."""
     groups = {verdict: [] for verdict in (HOLDS, FAILS, OPEN, NOT_RUN)}
     for statement, claim in zip(TABLE_3, claims, strict=True):
         [gap] = statement.gaps
         groups[NOT_RUN if claim.evidence.startswith(NOT_RUN) else claim.verdict].append(f"{gap.one} over {gap.other}")
     evidence = "; ".join(f"{verdict}: {', '.join(words)}" for verdict, words in groups.items() if words)
-    evidence = NOT_RUN if len(groups[NOT_RUN]) == len(claims) else f"{evidence}."
+    evidence = NOT_RUN if len(groups[NOT_RUN]) == len(claims) else evidence
+    evidence += f"; all six need at least {fewest_pairs(len(claims), alpha)} pairs."
     return Claim(ALL_OF_TABLE_3, TABLES, protocol, all_of([claim.verdict for claim in claims]), evidence)
 
 
