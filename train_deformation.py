@@ -142,6 +142,7 @@ def main(argv=None):
     with runs.writing(args.out, settings, data, facts=facts) as folder, bar:
         fields, history = registration.register(values, pairs, grid, args.penalty, bar.update, affine=args.affine)
         models = deformation.fit(fields, labels[pairs[:, 0]], len(chosen), args.shrinkage)
+        facts["share_of_means"] = round(deformation.share_of_means(fields, labels[pairs[:, 0]]), 4)
         if args.rank:
             models = [deformation.largest(model, args.rank) for model in models]
         arrays = {f"modes{k}": model for k, model in enumerate(models)}

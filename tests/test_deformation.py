@@ -241,6 +241,15 @@ def test_modes_have_the_covariance_of_the_fields(count):
     np.testing.assert_allclose(covariance(modes) * len(modes), covariance(control), atol=1e-5)
 
 
+def test_what_the_means_of_classes_hold_by_hand():
+    field = np.random.default_rng(0).normal(size=(1, 4, 4, 2)).astype(np.float32)
+    pairs = np.concatenate([field, -field, 2 * field, 2 * field])
+    assert deformation.share_of_means(pairs, np.array([0, 0, 1, 1])) == pytest.approx(8 / 10)
+    assert deformation.share_of_means(pairs[:2], np.array([0, 0])) == 0
+    assert deformation.share_of_means(pairs[2:], np.array([3, 3])) == pytest.approx(1)
+    assert deformation.share_of_means(0 * field, np.array([0])) == 0
+
+
 def test_samples_have_the_covariance_of_the_fields():
     control = fields(4)
     deformer = deformation.Deformer(deformation.fit(control, np.zeros(4, int), 1), SHAPE, (0.2, 1.3))

@@ -59,6 +59,7 @@ def test_a_run_leaves_all_its_files(learned):
     assert facts["error_after"] == pytest.approx(pairs["after"].mean(), rel=1e-5)
     assert facts["error_after"] < facts["error_before"]
     assert facts["folding"] == {"pairs": 0, "samples": 0}
+    assert 0 < facts["share_of_means"] < 0.1  # a pair and its reverse nearly cancel
     assert albums.read_images([learned / "pairs.png"]).shape == (
         1,
         5 * (48 + 2) + 2,

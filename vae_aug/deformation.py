@@ -54,6 +54,22 @@ def fit(control, labels, num_classes, shrinkage=1.0):
     return found
 
 
+def share_of_means(control, labels):
+    """Measures how much a Gaussian of mean 0 leaves out: the share of the mean square of fields that is class means'.
+
+    Args:
+        control: float32 `(num_pairs, rows, columns, 2)`, from `registration.register`.
+        labels: integers `(num_pairs,)`, the class of each pair.
+
+    Returns:
+        float in [0, 1]; 0 where the fields of each class sum to 0, 1 where those of a class are alike.
+    """
+    flat = control.reshape(len(control), -1).astype(np.float64)
+    means = [np.sum(labels == label) * np.sum(flat[labels == label].mean(axis=0) ** 2) for label in np.unique(labels)]
+    total = np.sum(flat**2)
+    return float(sum(means) / total) if total else 0.0
+
+
 def largest(model, rank):
     """Keeps the largest modes of a Gaussian: the covariance nearest to its own of those of a rank so low.
 
