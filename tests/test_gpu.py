@@ -66,6 +66,8 @@ def test_the_script_measures_and_goes_on_with_the_grid(tmp_path):
         "2",
         "--limte",
         "2",
+        "--steps",
+        "5",
     ]
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "tensorflow.py").write_text("raise ImportError('there is no TensorFlow')")

@@ -1,5 +1,6 @@
 """What results/ holds goes together: the tables are those of the scores beside them."""
 
+import html
 import re
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def test_shipped_tables_are_made_from_the_shipped_scores(grid):
             continue  # curves of losses and monitors are not shipped
         shipped = (grid / "report/tables" / f"{table.name}.md").read_text(encoding="utf-8")
         assert shipped == page.as_markdown(table), table.name
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.name)
+def test_shipped_claims_are_judged_by_the_shipped_scores(grid, tmp_path):
+    paper = study.load(dataset.paper_of(grid))
+    made = paper.report(grid, results.collect(grid, paper.axes), tmp_path / "figures")
+    assert made.claims
+    shipped = html.unescape((grid / "report/report.html").read_text(encoding="utf-8"))
+    for claim in made.claims:
+        assert claim.text in shipped
+        assert claim.evidence in shipped
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.name)

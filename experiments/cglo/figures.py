@@ -29,11 +29,14 @@ def all_figures(root, frame, folder):
 
 def pictures(root):
     """Figs. 4 and 5: what the generator of the first seed left, a panel per number of images."""
-    made = [cell for cell in finished(root, "cglo") if cell["generator"] == "cglo" and (root / cell["key"]).is_dir()]
-    made = sorted((cell for cell in made if cell["seed"] == made[0]["seed"]), key=lambda cell: cell["shots"])
-    if not made:
-        return
+    generators = [cell for cell in finished(root, "cglo") if cell["generator"] == "cglo"]
     for name, (number, title) in PICTURES.items():
+        made = [
+            cell for cell in generators if (root / cell["key"] / f"{name}.png").is_file()
+        ]  # they may not be shipped
+        made = sorted((cell for cell in made if cell["seed"] == made[0]["seed"]), key=lambda cell: cell["shots"])
+        if not made:
+            continue
         sheets = [read_picture(root / cell["key"] / f"{name}.png") for cell in made]
         share = max(sheet.shape[0] / sheet.shape[1] for sheet in sheets)
         size = (WIDTH, WIDTH / len(made) * share + 0.5)
