@@ -33,7 +33,7 @@ def made_again(grid, frame):
 @pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.name)
 def test_shipped_tables_are_made_from_the_shipped_scores(grid):
     frame = results.collect(grid, study.load(dataset.paper_of(grid)).axes)
-    assert len(frame) > 5
+    assert not frame.empty
     for table in made_again(grid, frame):
         if table.name in ("thesis-6.1", "scarce-rbm"):
             continue  # curves of losses and monitors are not shipped
