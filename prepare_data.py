@@ -37,7 +37,7 @@ def parse_args(argv=None):
     parser.add_argument("--out", default="data", help="folder to make, or to fill beside its README.md")
     parser.add_argument("--limit-train", type=cli.limit, default=-1, help="training images per class, -1 for all")
     parser.add_argument("--limit-test", type=cli.limit, default=-1, help="test images per class, -1 for all")
-    parser.add_argument("--test-fraction", type=cli.fraction, default=0.16, help="per class, for --folder and digits")
+    parser.add_argument("--test-fraction", type=cli.fraction, help="per class, for --folder and digits (default: 0.16)")
     parser.add_argument(
         "--validation-fraction",
         type=cli.fraction,
@@ -70,6 +70,9 @@ def parse_args(argv=None):
         for flag in ("draw", "levels", "skip_unreadable", "follow_links"):
             if getattr(args, flag):
                 parser.error(f"--{flag.replace('_', '-')}: goes with --folder DIR")
+    if args.test_fraction and (args.draw or not (args.folder or args.dataset == "digits")):
+        parser.error("--test-fraction: goes with --folder without --draw, and with digits; others have a test part")
+    args.test_fraction = args.test_fraction or 0.16
     if args.draw and args.validation_fraction:
         parser.error("--draw: keeps the parts that are there; --validation-fraction makes one")
     return args

@@ -164,7 +164,7 @@ def main(argv=None):
             network.save(folder / f"{name}.keras")
         facts |= {"flags": monitors.flags(history, len(chosen)), "last": history[-1]}
         table = tabulate(history, list(chosen))
-        table.to_csv(folder / "losses.csv", index=False)
+        table.to_csv(folder / "losses.csv", index=False, errors="backslashreplace")  # names that are not UTF-8
         selection.save_list(folder / "subset.json", subset=chosen)
         save_pictures(folder, model, table, list(chosen), seed)
     last = ", ".join(f"{name} {history[-1][name]:.4g}" for name in model.history_names)

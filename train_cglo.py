@@ -25,7 +25,7 @@ import pandas as pd
 
 from common import archives, backend, cli, plots, runs
 from common.errors import BadInput
-from images import albums, codec, diversity, folders, selection
+from images import albums, codec, diversity, folders, reading, selection
 
 # What the paper says, and what its code does; what neither says is the same in both. Deviation 40.
 PRESETS = {
@@ -102,10 +102,11 @@ def check(parser, args):
     ):
         if given and not needed:
             parser.error(f"{flag}: goes with {wanted}")
-    for place in (Path(args.path), folders.training_root(args.path).parent):
-        if args.unlabelled and Path(args.unlabelled).resolve().is_relative_to(place.resolve() / "test"):
-            asked = "--transductive" if place == Path(args.path) else f"-path {place} --transductive"
-            parser.error(f"--unlabelled: these are the test images; to train on them, say {asked}")
+    if args.unlabelled and (place := folders.holder_of_test_part(args.path, args.unlabelled)):
+        asked = "--transductive" if place == Path(args.path) else f"-path {place} --transductive"
+        parser.error(f"--unlabelled: these are the test images; to train on them, say {asked}")
+    if args.latent == 1:
+        parser.error("--latent 1: codes lie on a sphere, which needs 2 dimensions at least")
     if args.vgg_weights and not Path(args.vgg_weights).is_file():
         parser.error(f"--vgg-weights {args.vgg_weights}: no such file")
 
@@ -133,11 +134,12 @@ def choose_files(args):
 
 def read_images(args, chosen, others):
     """Reads the images: uint8 `(num_images, height, width, channels)` and labels, -1 for those without."""
-    images, labels = albums.read_classes(chosen, args.size, args.color)
+    binary = reading.is_black_and_white([*(path for paths in chosen.values() for path in paths), *others])
+    images, labels = albums.read_classes(chosen, args.size, args.color, binary=binary)
     if len(images) < 2:
         raise BadInput(f"{args.path}: 1 image in all, at least 2 are needed")
     if others:
-        more = albums.read_images(others, args.size, args.color)
+        more = albums.read_images(others, args.size, args.color, binary=binary)
         codec.check_same_shape({args.path: images.shape[1:], others[0].parent: more.shape[1:]})
         known = set(albums.ArrayAlbum(images).digests())
         more = more[[digest not in known for digest in albums.ArrayAlbum(more).digests()]]

@@ -139,10 +139,10 @@ def read_parts(args, files):
     return parts
 
 
-def build(args, train):
+def build(args, train, seed):
     """Builds the network, and the model that trains it: with --augmenter graph the augmentation layer in front.
 
-    `train` is the training part, by whose images some networks normalise.
+    `train` is the training part, by whose images some networks normalise, and `seed` is the network's.
     """
     import keras
 
@@ -161,7 +161,7 @@ def build(args, train):
         network = models.build(args.model, image_shape, train.num_classes, args.noise, args.width, **options)
     if args.augmenter != "graph":
         return network, network
-    layer = RandomAffine(**presets.SUITABLE, seed=backend.derive_seed(args.seed, "augmentation"))
+    layer = RandomAffine(**presets.SUITABLE, seed=backend.derive_seed(seed, "augmentation"))
     return network, keras.Sequential([keras.Input(image_shape), layer, network])
 
 
@@ -230,7 +230,7 @@ def train_one(args, schedule, parts, joined, scope, place):
     batches, augment = make_batches(args, schedule, train, joined, own_seed)
     in_step = any(arm.in_step for arm in joined)
     with scope():
-        network, model = build(args, train)
+        network, model = build(args, train, own_seed)
         if args.loss != "ce":
             objectives.give_logits(network)
         loss = loss_of(args, joined)

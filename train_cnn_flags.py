@@ -133,6 +133,8 @@ def check(parser, args):
         parser.error(
             "--augmenter graph: goes with --aug; the layer rotates and shifts, --bad and other presets do more"
         )
+    if args.augmenter == "graph" and (args.mix or args.deform):
+        parser.error("--augmenter graph: its layer comes after --mix and -deform, which are for augmented images")
     if args.protocol == "published" and args.paper not in protocols.PUBLISHED:
         own = "validated -e 200" if args.paper == "neural" else "fair"
         parser.error(f"--protocol published: --model {args.model} has --protocol {own}; or give --paper")

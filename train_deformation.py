@@ -113,7 +113,7 @@ def save_tables(folder, history, names, before, after):
     curves = pd.DataFrame({"step": table["step"], **by_sigma})
     plots.curves(folder / "convergence.png", curves, [("loss per pair, by blur in pixels", list(by_sigma))], "step")
     pairs = pd.DataFrame(names, columns=["class", "from", "to"]).assign(before=before, after=after)
-    pairs.to_csv(folder / "pairs.csv", index=False)
+    pairs.to_csv(folder / "pairs.csv", index=False, errors="backslashreplace")  # names that are not UTF-8
 
 
 def main(argv=None):

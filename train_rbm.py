@@ -18,7 +18,7 @@ import pandas as pd
 
 from common import archives, backend, cli, plots, runs
 from common.errors import BadInput
-from images import albums, codec, diversity, folders, selection
+from images import albums, codec, diversity, folders, reading, selection
 
 # The paper names neither hidden units, nor optimiser, nor how far a bad and a good RBM converge. Deviation 17: these
 # were chosen by looking at samples (fig. 3). After 200 updates a chain had forgotten its digit within ten steps; after
@@ -106,12 +106,13 @@ def choose_files(args):
 
 def read_images(args, chosen, heldout):
     """Both parts as read, uint8 `(num_images, height, width, channels)`, and the labels of the first."""
-    images, labels = albums.read_classes(chosen, args.size, args.color)
     paths = [path for class_paths in heldout.values() for path in class_paths]
+    binary = reading.is_black_and_white([*(path for listed in chosen.values() for path in listed), *paths])
+    images, labels = albums.read_classes(chosen, args.size, args.color, binary=binary)
     if not paths:
         print(f"{args.path}: no images are left to watch; the monitors have no held-out ones")
         return images, labels, images[:0]
-    watched = albums.read_images(paths, args.size, args.color)
+    watched = albums.read_images(paths, args.size, args.color, binary=binary)
     codec.check_same_shape({paths[0]: watched.shape[1:], f"{args.path}, training": images.shape[1:]})
     return images, labels, watched
 

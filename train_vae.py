@@ -29,7 +29,7 @@ import pandas as pd
 import generate
 from common import archives, backend, cli, plots, runs
 from common.errors import BadInput, some
-from images import albums, codec, diversity, folders, selection, splits
+from images import albums, codec, diversity, folders, reading, selection, splits
 
 JOINT = "joint"
 VALIDATION = 0.16  # share of a class' images that validate (thesis 4.2.1)
@@ -137,10 +137,14 @@ def choose_files(args):
         generate.count_classes(args.count or [(None, 1)], list(chosen))
     spare = {}
     if args.train_on_all:
-        counts = {name: math.ceil(VALIDATION * len(paths)) for name, paths in chosen.items()}
-        spare = selection.next_in_order(files, chosen, counts, args.seed)
+        spare = selection.next_in_order(files, chosen, validating(chosen), args.seed)
     joint = JOINT if JOINT not in files else f"{JOINT}_"  # a class may have that name
     return {joint: chosen} if args.joint else {name: {name: paths} for name, paths in chosen.items()}, spare
+
+
+def validating(files):
+    """How many further images of each class validate a model of all these, where there are as many."""
+    return {name: math.ceil(VALIDATION * len(paths)) for name, paths in files.items()}
 
 
 def divide(args, files, spare, labels):
@@ -154,11 +158,11 @@ def divide(args, files, spare, labels):
     return train, validation if len(validation) else train
 
 
-def read_job(args, name, files, spare):
-    """Reads one model's images and settles its settings."""
+def read_job(args, name, files, spare, binary):
+    """Reads one model's images and settles its settings; `binary` as of `albums.read_images`."""
     per_class = sum(map(len, files.values())) / len(files)
     every = {label: paths + spare.get(label, []) for label, paths in files.items()}
-    images, labels = albums.read_classes(every, args.size, args.color)
+    images, labels = albums.read_classes(every, args.size, args.color, binary=binary)
     train, validation = divide(args, files, spare, labels)
     settings = {
         "architecture": args.architecture,
@@ -174,6 +178,9 @@ def read_job(args, name, files, spare):
         # Only where they are given, so that models made before there were such flags are still taken for done.
         **{flag: True for flag in ("binarise", "train_on_all") if getattr(args, flag)},
     }
+    found = {label: len(spare.get(label, [])) for label in files}
+    if args.train_on_all and found != validating(files):  # then the images alone do not say which of them train
+        settings["validate"] = found
     return {
         "name": name,
         "folder": Path(args.out) / name,
@@ -297,7 +304,9 @@ def train(args):
     """Trains the models that are not done yet."""
     runs.refuse_overlap(args.out, args.path)
     chosen, spare = choose_files(args)
-    jobs = [read_job(args, name, files, spare) for name, files in chosen.items()]
+    listed = folders.list_images(folders.training_root(args.path)).values()
+    binary = reading.is_black_and_white([path for paths in listed for path in paths])  # of all classes alike
+    jobs = [read_job(args, name, files, spare, binary) for name, files in chosen.items()]
     codec.check_same_shape({f"{args.path}, class {job['name']}": job["settings"]["image_shape"] for job in jobs})
     todo = [job for job in jobs if not runs.finished(job["folder"], job["settings"], job["data"])]
     if len(todo) < len(jobs):

@@ -2,6 +2,7 @@
 
 from arms.arm import Arm, open_unlabelled
 from common import backend, cli
+from images.folders import holder_of_test_part
 
 NAME, PAPER = "LADDER", "scarce"
 
@@ -28,6 +29,8 @@ def check(parser, args):
         parser.error("--unlabelled-images: goes with --unlabelled FOLDER")
     if args.unlabelled and args.model != "ladder" and "mixmatch" not in (args.mix or ()):
         parser.error("--unlabelled: goes with --model ladder, or with --mix mixmatch")
+    if args.unlabelled and holder_of_test_part(args.path, args.unlabelled):
+        parser.error("--unlabelled: these are the test images; no training may see them")
     if args.model == "ladder" and not args.unlabelled:
         parser.error("--model ladder: needs --unlabelled FOLDER")
     if args.model == "ladder" and (args.chain or args.vae or args.aug):

@@ -81,6 +81,8 @@ def find(name):
 
 def fit(name, images, labels, num_classes, weights=None):
     """Fits a classifier of `FITTED`; arguments as of `cnn.fitted.fit_imagenet`. Returns a Keras model."""
+    if num_classes < 2:
+        raise ValueError(f"a classifier needs at least 2 classes. Received: {num_classes}")
     module, function = FITTED[name].place.split(":")
     return getattr(importlib.import_module(module), function)(images, labels, num_classes, weights)
 

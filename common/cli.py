@@ -39,7 +39,16 @@ class ArgumentParser(argparse.ArgumentParser):
         return super().parse_args(args, namespace)
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        print(f"{self.prog}: error: {message}", file=sys.stderr)
+        raise Refused(message)
+
+
+class Refused(SystemExit):
+    """The end of a script whose flags do not do, with exit status 2; `words` say why."""
+
+    def __init__(self, words):
+        super().__init__(2)
+        self.words = words
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):

@@ -37,11 +37,16 @@ class Kind(NamedTuple):
     files: tuple  # that a folder holds
     samplers: tuple = ()  # values of --sampler that it takes, the first by default; none: it has no choice
     shared: tuple = ("image_shape",)  # settings that the models of all classes must have, and have in common
+    per_class: bool = False  # whether there can be a model per class
 
 
 KINDS = {
     "vae": Kind(
-        "vae_aug.decoding", ("decoder.keras", "latents.npz"), ("uniform", "normal", "posterior"), shared=VAE_SETTINGS
+        "vae_aug.decoding",
+        ("decoder.keras", "latents.npz"),
+        ("uniform", "normal", "posterior"),
+        shared=VAE_SETTINGS,
+        per_class=True,
     ),
     "rbm": Kind("vae_aug.chains", ("rbm.keras",), ("chain",)),
     "cdcvae": Kind("vae_aug.conditional", ("decoder.keras",)),
@@ -169,8 +174,9 @@ def _read_classes(root):
     for folder in sorted(root.iterdir(), key=lambda entry: folders.natural_key(entry.name)):
         if folder.is_dir() and not folder.name.startswith("."):
             kind, settings, facts = _read_config(folder, f"{folder}: not a model that train_vae.py made")
-            if kind == "vae":
-                _check_vae(folder, settings)
+            if not KINDS[kind].per_class:
+                raise BadInput(f"{folder}: a {kind} knows all classes that it learned; give this folder itself")
+            _check_vae(folder, settings)
             if settings.get("classes") != [folder.name]:
                 raise BadInput(f"{folder}: not a model of the class {folder.name!r} alone")
             found[folder.name] = folder, kind, settings, facts

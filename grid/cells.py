@@ -95,7 +95,7 @@ def is_of_machine(error):
 
 def one_line(error):
     """What an exception says, or else its type, as one line of at most 300 characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(getattr(error, "words", str(error)).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:297] + "..."
 
 

@@ -48,8 +48,10 @@ def plan(grid, root):
     """The cells that have to run, in the grid's order: those not done that are wanted, and what they need.
 
     A cell whose folder only other cells read (models, generated images) is wanted only if one of those is not done.
+    Classifiers are results, whoever reads them too, but for those in whose space others are measured.
     """
     read = {need for cell in grid.values() for need in cell.needs}
+    read -= {key for key, cell in grid.items() if cell.script == "train_cnn" and cell.facts.get("variant") != "pool"}
     todo = {}
 
     def want(key):

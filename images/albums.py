@@ -17,13 +17,14 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 2**29  # of one album in memory; training and test images together leave room for TensorFlow under 2 GB
 
 
-def read_images(paths, size=None, color=None):
+def read_images(paths, size=None, color=None, *, binary=None):
     """Reads image files into one array.
 
     Args:
         paths: image files.
         size: optional `(height, width)` in pixels that every image is scaled to.
         color: optional `"grey"` or `"rgb"` that every image is converted to.
+        binary: whether the files have the levels 0 and 1 alone, as of `Reader`; None: these files tell.
 
     Returns:
         uint8 array `(num_images, height, width, channels)`.
@@ -32,7 +33,7 @@ def read_images(paths, size=None, color=None):
         ValueError: a file is no readable image, or sizes or channels differ and no flag says what to make of them.
     """
     images = None
-    for k, image in Reader(paths, size, color):
+    for k, image in Reader(paths, size, color, binary=binary):
         if images is None:
             images = np.empty((len(paths), *image.shape), np.uint8)
         check_same_shape({paths[0]: images.shape[1:], paths[k]: image.shape})
@@ -40,14 +41,14 @@ def read_images(paths, size=None, color=None):
     return images
 
 
-def read_classes(files, size=None, color=None):
-    """Reads a listing `{class: paths}`.
+def read_classes(files, size=None, color=None, *, binary=None):
+    """Reads a listing `{class: paths}`; arguments as of `read_images`.
 
     Returns:
         images: uint8 `(num_images, height, width, channels)`, class after class.
         labels: int64 `(num_images,)`, the place of the class in the listing.
     """
-    return read_images(_join(files), size, color), _labels(files)
+    return read_images(_join(files), size, color, binary=binary), _labels(files)
 
 
 def open_classes(files, size=None, color=None):
@@ -127,7 +128,7 @@ class ArrayAlbum:
 
     def digests(self):
         """Lists a hash of each image; equal images have equal ones."""
-        return [_digest_of(image) for image in self.images]
+        return [digest_of(image) for image in self.images]
 
 
 class Album:
@@ -150,7 +151,7 @@ class Album:
                 self._digest = hashlib.sha256(_header(np.dtype(np.uint8), self.shape))
             check_same_shape({paths[0]: self.shape[1:], paths[k]: image.shape})
             self._digest.update(image)
-            self._digests.append(_digest_of(image))
+            self._digests.append(digest_of(image))
 
     def __len__(self):
         return len(self.paths)
@@ -208,7 +209,8 @@ def count_shared(album, other):
     return sum(digest in known for digest in album.digests())
 
 
-def _digest_of(image):
+def digest_of(image):
+    """Hashes the pixels of an image; equal images have equal hashes."""
     return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
 
 

@@ -1,8 +1,8 @@
 """How much images differ from each other: what tells a generator that draws one picture from one that draws many."""
 
-import hashlib
-
 import numpy as np
+
+from images.albums import digest_of
 
 COLLAPSED = 0.3  # generated images that differ by less than this share of what the real ones do have collapsed
 
@@ -17,13 +17,13 @@ class Diversity:
 
     def __init__(self, real=()):
         self.count = self.copies = 0
-        self._seen = {_digest(image) for image in real}
+        self._seen = {digest_of(image) for image in real}
         self._total = self._squares = 0.0
 
     def add(self, images):
         """Takes in more images, uint8 `(num_images, height, width, channels)`."""
         for image in images:
-            digest = _digest(image)
+            digest = digest_of(image)
             self.copies += digest in self._seen
             self._seen.add(digest)
         pixels = images.astype(np.float64)
@@ -40,10 +40,6 @@ class Diversity:
             return None
         variances = (self._squares - np.square(self._total) / self.count) / (self.count - 1)
         return float(np.sqrt(np.maximum(variances, 0).mean()))
-
-
-def _digest(image):
-    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
 
 
 def spread(images):

@@ -45,6 +45,18 @@ def training_root(path):
     return train if is_part else Path(path)
 
 
+def holder_of_test_part(path, folder):
+    """Finds whose test part a folder is, or lies in, whatever links lead there.
+
+    Returns:
+        `path`, or the folder that holds its training images and test/, or None if the folder is of neither.
+    """
+    for place in (Path(path), training_root(path).parent):
+        if Path(folder).resolve().is_relative_to((place / "test").resolve()):
+            return place
+    return None
+
+
 def list_images(root, follow_links=False):
     """Lists the images of every class under `root`.
 

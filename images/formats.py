@@ -47,7 +47,10 @@ def load(path, notes):
         raise ValueError(f"{path}: not a readable image (empty, cut short, damaged, or not an image)")
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{path}: pixels of type {image.dtype}, expected 8 or 16-bit integers")
-    return _turn(image.reshape(*image.shape[:2], -1), _orientation(data))
+    orientation = _orientation(data)
+    if orientation in range(2, 9):
+        notes.add("turned as EXIF says")
+    return _turn(image.reshape(*image.shape[:2], -1), orientation)
 
 
 def _read(path):
@@ -121,6 +124,8 @@ def _decode(data, notes):
     channels = image.shape[2] if image.ndim == 3 else 1
     if channels == 4 and not (_is_png(data) or data[8:12] == b"WEBP") and not image[..., 3].any():
         image = image[..., :3]  # BMP and TIFF have a fourth channel that no one fills in; PNG and WebP mean theirs
+    elif channels == 4 and data[:2] in (b"II", b"MM") and image.dtype == np.uint8:
+        image = _divide_by_alpha(image)
     return image[..., [2, 1, 0, 3][: image.shape[2]]] if image.ndim == 3 and image.shape[2] > 2 else image
 
 
@@ -149,6 +154,13 @@ def _png_is_whole(data):
             return False
         place = end + 4
     return True
+
+
+def _divide_by_alpha(image):
+    """Undoes what libtiff does to colours as it decodes a TIFF of 8 bits with transparency: it multiplies by alpha."""
+    alpha = image[..., 3:].astype(np.float32)
+    colours = np.rint(image[..., :3] * np.float32(255) / np.maximum(alpha, 1))
+    return np.concatenate([np.minimum(colours, 255).astype(np.uint8), image[..., 3:]], axis=-1)
 
 
 def _orientation(data):

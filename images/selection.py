@@ -97,6 +97,8 @@ def choose(files, root, num_per_class, seed, saved=None):
     Raises:
         ValueError: as `load_list` and `check_enough` do; each class needs at least one image.
     """
+    if saved and num_per_class >= 0:
+        raise ValueError(f"--images {num_per_class}: --subset {saved} says which images")
     if saved:
         return load_list(saved, files, "subset")
     check_enough(files, num_per_class, 1, root)

@@ -138,7 +138,7 @@ def scores(pairs, shots=10, **arms):
 
 def test_claims_are_judged_by_paired_gains():
     frame = pd.concat([scores(10, CGLO=0.5, BASELINE=0.4, RECONSTRUCTION=0.55), scores(10, 25, CGLO=0.5, BASELINE=0.4)])
-    found = {claim.text: claim for claim in claims.judge(frame)}
+    found = {claim.text: claim for claim in claims.judge(frame, "cifar100.npz")}
     first = found["(a) cGLO beats the baseline"]
     assert first.verdict == "holds"
     assert "10.00 points" in first.evidence
@@ -149,7 +149,7 @@ def test_claims_are_judged_by_paired_gains():
 
 def test_published_gaps_are_of_one_table():
     gap = claims.Gap("CGLO", "BASELINE")
-    reference = claims.by_cell(claims.published_scores())
+    reference = claims.by_cell(claims.published_scores("cifar100.npz"))
     assert gap.difference(reference).droplevel("seed").round(4).to_dict() == {25: 0.0545, 50: 0.0513}
     added = claims.Gap("TRANSDUCTIVE+AUTOAUGMENT", "AUTOAUGMENT").difference(reference)
     assert added.round(4).tolist() == [0.0251]

@@ -172,7 +172,7 @@ def test_the_same_seed_gives_the_same_machine(tmp_path, data, rbm):
 
 
 def test_a_saved_list_gives_the_same_machine(tmp_path, data, rbm):
-    learn(data, tmp_path / "listed", "--images", 1, "--subset", rbm / "split.json")
+    learn(data, tmp_path / "listed", "--images", -1, "--subset", rbm / "split.json")
     assert (tmp_path / "listed" / "monitors.csv").read_bytes() == (rbm / "monitors.csv").read_bytes()
 
 

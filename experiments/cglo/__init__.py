@@ -14,6 +14,7 @@ from common import cli
 from experiments.cglo import claims, figures, tables
 from experiments.cglo.grid import ARMS, USUAL, Grid
 from experiments.study import Report, Study
+from grid import dataset
 
 QUICK = {
     "dataset": "digits",
@@ -62,7 +63,7 @@ def write_parts(root, frame, folder):
     headline = {"title": "Do images between the training images help, once the baseline has its due?"}
     headline["lead"] = claims.lead(frame)
     made, drawn = tables.all_tables(root, frame), figures.all_figures(root, frame, folder)
-    return Report(headline, claims.judge(frame), made, drawn, PROTOCOLS)
+    return Report(headline, claims.judge(frame, dataset.read(root)["name"]), made, drawn, PROTOCOLS)
 
 
 STUDY = Study(

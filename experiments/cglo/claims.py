@@ -6,7 +6,7 @@ Scores are accuracies as fractions; a point is 0.01. A pair is one number of ima
 import pandas as pd
 
 from experiments.cglo.grid import ARMS
-from experiments.cglo.tables import PAPER, numbers, of_grid
+from experiments.cglo.tables import BIRDS, PAPER, numbers, of_grid
 from report import statistics
 from report.claims import Gap, Statement, judge_family
 
@@ -68,17 +68,18 @@ STATEMENTS = (
 )
 
 
-def judge(frame, alpha=statistics.ALPHA):
+def judge(frame, data, alpha=statistics.ALPHA):
     """What the obtained scores say to each claim, protocol by protocol.
 
     Args:
         frame: `results.collect(root)`.
+        data: name of the data set; only on CIFAR-100 and on birds published gaps have a say.
         alpha: level of significance.
 
     Returns:
-        List of `Claim`. The published gaps are CIFAR-100's.
+        List of `Claim`.
     """
-    rows, reference = of_grid(frame), published_scores()
+    rows, reference = of_grid(frame), published_scores(data)
     found = []
     for protocol in rows["protocol"].unique():
         obtained = by_cell(rows[rows["protocol"] == protocol].assign(size=rows["shots"]))
@@ -87,14 +88,18 @@ def judge(frame, alpha=statistics.ALPHA):
     return found
 
 
-def published_scores():
-    """Published top-1 accuracies on CIFAR-100, as `of_grid` has the obtained ones.
+def published_scores(data):
+    """Published top-1 accuracies on a data set, none where there are none, as `of_grid` has the obtained ones.
 
     Table 6 has a baseline and a transductive cGLO of its own, 2.5 points above those of Table 1 for the same number of
     images, so that only its arms with AutoAugment are taken from there.
     """
-    parts = [numbers(name) for name in ("cglo_1", "cglo_3", "cglo_5")]
-    parts.append(numbers("cglo_6").query("arm.str.contains('AUTOAUGMENT')"))
+    of_birds = any(word in data for word in BIRDS)
+    parts = [numbers("cglo_2")] if of_birds else [numbers(name) for name in ("cglo_1", "cglo_3", "cglo_5")]
+    if not of_birds:
+        parts.append(numbers("cglo_6").query("arm.str.contains('AUTOAUGMENT')"))
+    if not (of_birds or "cifar100" in data):
+        parts = [part.iloc[:0] for part in parts]
     rows = pd.concat(parts).query("metric == 'top-1'").drop_duplicates(["arm", "shots"])
     return rows.assign(size=rows["shots"], seed=0, source=rows["arm"], accuracy=rows["value"] / 100)
 

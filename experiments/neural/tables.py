@@ -34,7 +34,8 @@ def all_tables(root, frame):
 
 def dataset_of(root):
     """Which of the paper's two data sets the grid's is compared with: CIFAR-10's if its name says so."""
-    return "cifar10" if "cifar" in dataset.read(root)["name"] else "mnist"
+    name = dataset.read(root)["name"]
+    return "cifar10" if "cifar" in name and "cifar100" not in name else "mnist"
 
 
 def of_grid(frame):

@@ -145,10 +145,10 @@ def controls(wide):
     return f"Controls beside the real images alone, at equal steps: {', '.join(parts)}." if parts else ""
 
 
-def class_f1(root, frame, name):
-    """F1 per class of an arm, averaged over the splits: {class: fraction}."""
-    found = {}
-    for key in frame.loc[(frame["source"] == name) & (frame["variant"] == ""), "key"]:
+def class_f1(root, frame, name, seeds):
+    """F1 per class of an arm, averaged over the splits of these seeds: {class: fraction}."""
+    found, rows = {}, frame[(frame["source"] == name) & (frame["variant"] == "") & frame["seed"].isin(seeds)]
+    for key in rows["key"]:
         result = runs.read_json(Path(root) / key / "result.json")
         matrix = np.array(result["confusion"])
         sums = matrix.sum(0) + matrix.sum(1)
@@ -157,9 +157,17 @@ def class_f1(root, frame, name):
     return {of: float(np.mean(values)) for of, values in found.items()}
 
 
+def shared_splits(frame, names):
+    """The seeds of the splits that all these arms have."""
+    return scores(frame)[names].dropna().index
+
+
 def by_class(root, frame, one, other):
     """Which classes gain most and least from generated images."""
-    a, b = class_f1(root, frame, one), class_f1(root, frame, other)
+    seeds = shared_splits(frame, [one, other])
+    a, b = class_f1(root, frame, one, seeds), class_f1(root, frame, other, seeds)
+    if not a:
+        return ""
     gaps = sorted(((100 * (a[of] - b[of]), of) for of in a), reverse=True)
     up = sum(gap > 0 for gap, _ in gaps)
     (most, of), (least, other_of) = gaps[0], gaps[-1]

@@ -73,7 +73,8 @@ def of_classes(root, frame, wide):
     names = [name for name in (answer.best(wide, "without"), answer.best(wide, "with")) if name]
     if not names:
         return None
-    columns = {ARMS[name].title: answer.class_f1(root, frame, name) for name in names}
+    seeds = answer.shared_splits(frame, names)
+    columns = {ARMS[name].title: answer.class_f1(root, frame, name, seeds) for name in names}
     table = pd.DataFrame(
         {column: {of: f"{100 * x:.1f}" for of, x in found.items()} for column, found in columns.items()}
     )
@@ -81,7 +82,7 @@ def of_classes(root, frame, wide):
         one, other = columns.values()
         table["gain"] = [f"{100 * (other[of] - one[of]):+.1f}" for of in table.index]
     table.insert(0, "class", table.index)
-    note = "F1 in percent, mean over the splits; gain in points."
+    note = "F1 in percent, mean over the splits that both have; gain in points."
     return Table("classes", "F1 of each class", OWN, table.reset_index(drop=True), note)
 
 

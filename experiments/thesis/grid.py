@@ -21,6 +21,11 @@ JOINT_IMAGES, JOINT_EPOCHS = 100, 50
 TOGETHER = 5  # classes whose VAEs are one cell, so that workers share the VAEs of even a single size and seed
 
 
+def is_blind(arm, protocol, model):
+    """Whether an arm is fed no generated image although it has some: as released, of the thesis' own classifier."""
+    return (arm, protocol, model) == ("aug+vae", "published", "thesis")
+
+
 class Variant(NamedTuple):
     """What makes a variant of one of the thesis' own arms.
 
@@ -90,8 +95,7 @@ class Grid(Graph):
         # join binary images alone, and every arm that they are compared with is trained on binary images too.
         with_chains = any("chain" in arm for arm in arms)
         for arm, protocol, model in itertools.product(arms, self.protocols, self.args.models):
-            blind = (arm, protocol) == ("aug+vae", "published")
-            latents = self.args.latent[: 1 if blind else None] if "vae" in arm else (None,)
+            latents = self.args.latent[: 1 if is_blind(arm, protocol, model) else None] if "vae" in arm else (None,)
             generators = self.args.generators if "chain" in arm else (None,)
             for generator, latent in itertools.product(generators, latents):
                 if not generator:
@@ -122,8 +126,7 @@ class Grid(Graph):
         flags["binarise"], flags["injection"] = variant.binary, "all" if arm == "vae-all" else None
         augmented = arm.startswith("aug") and variant.bad is None
         flags |= {"aug": augmented, "bad": variant.bad, "select": variant.select}
-        blind = (arm, protocol) == ("aug+vae", "published")
-        latent_name = f"latent{latent}" if latent and not blind else ""
+        latent_name = f"latent{latent}" if latent and not is_blind(arm, protocol, variant.model) else ""
         parts = protocol, arm, variant.name(), str(size), latent_name, f"seed{seed}"
         facts = {"arm": arm, "latent": latent, "variant": variant.name(), **variant.facts()}
         key = f"classifiers/{'-'.join(filter(None, parts))}"
