@@ -41,8 +41,7 @@ def parse_args(argv=None):
         "--images-per-class",
         dest="images",
         type=cli.limit,
-        default=10,
-        help="images per class to learn from, -1 for all",
+        help="images per class to learn from, -1 for all (default: 10, or those of --subset)",
     )
     parser.add_argument("--subset", metavar="FILE", help="use the images that this split.json or subset.json lists")
     parser.add_argument("--out", default="rbm", help="run folder to make")
@@ -86,6 +85,8 @@ def parse_args(argv=None):
     cli.add_image_arguments(parser)
     backend.add_arguments(parser)
     args = parser.parse_args(argv)
+    if args.images is None:
+        args.images = -1 if args.subset else 10
     for name, value in PRESETS[args.preset].items():
         if getattr(args, name) is None:
             setattr(args, name, value)

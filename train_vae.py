@@ -57,8 +57,7 @@ def parse_args(argv=None):
         "--images-per-class",
         dest="images",
         type=cli.limit,
-        default=5,
-        help="images per class, -1 for all; 16 %% of them validate",
+        help="images per class, -1 for all; 16 %% of them validate (default: 5, or those of --subset)",
     )
     parser.add_argument(
         "--train-on-all", action="store_true", help="learn from all of --images; the next in the same order validate"
@@ -91,6 +90,8 @@ def parse_args(argv=None):
     cli.add_image_arguments(parser)
     backend.add_arguments(parser)
     args = parser.parse_args(argv)
+    if args.images is None:
+        args.images = -1 if args.subset else 5
     if args.images == 1 and not args.train_on_all:
         parser.error("--images 1: at least 2 are needed, one to learn from and one to validate (or --train-on-all)")
     if args.part and not args.all:
@@ -125,7 +126,7 @@ def choose_files(args):
             raise BadInput(f"--part {which}/{shares}: {root} has {len(files)} classes")
         files = {name: files[name] for name in np.array_split(list(files), shares)[which - 1].tolist()}
     if args.subset:
-        chosen = selection.load_list(args.subset, files, "subset")
+        chosen = selection.choose(files, root, args.images, args.seed, args.subset)
         for name, paths in chosen.items():
             if len(paths) < fewest:
                 raise BadInput(f"{args.subset}: 1 image of class {name!r}, at least 2 are needed")

@@ -341,6 +341,14 @@ def test_a_broken_list_is_refused_by_name(digits, tmp_path, training, refused, k
     refused(main, flags(digits, "--subset", path), "list.json")
 
 
+def test_a_list_and_a_number_of_images_are_one_too_many(digits, tmp_path, training, refused):
+    main, flags = training
+    if main is train_cnn.main:
+        pytest.skip("-limtr has a default, which a list replaces")
+    path = write_list(tmp_path / "list.json", digits, {})
+    refused(main, flags(digits, "--subset", path, "--images", 2), "--images 2: --subset", "list.json")
+
+
 def test_a_list_that_is_not_there_is_named(digits, training, refused):
     main, flags = training
     refused(main, flags(digits, "--subset", "absent.json"), "absent.json", error=(ValueError, OSError))

@@ -88,6 +88,16 @@ def test_a_png_that_is_transparent_everywhere_is_white(tmp_path):
     assert codec.decode(saved(tmp_path / "a.png", np.zeros((2, 2, 4), np.uint8)), set()).min() == 255
 
 
+@pytest.mark.parametrize("extension", ["png", "webp", "tif"])
+def test_what_fades_in_is_laid_on_white_alike_in_every_format(tmp_path, extension):
+    image = np.full((2, 8, 4), 200, np.uint8)
+    image[..., 3] = [0, 20, 60, 110, 160, 210, 240, 255]
+    options = {"webp": {"lossless": True, "exact": True}}.get(extension, {})
+    found = codec.decode(saved(tmp_path / f"a.{extension}", image, **options), set())
+    expected = np.rint(255 - 55.0 * image[..., 3:] / 255)
+    np.testing.assert_allclose(found, np.repeat(expected, 3, axis=-1), atol=1)
+
+
 # Damage
 
 

@@ -204,3 +204,13 @@ def test_what_an_earlier_version_recorded_is_still_the_same_input(tmp_path):
     write_weights(model, "dense", [1, 3])
     with pytest.raises(ValueError, match=r"made with data models\.0="):
         runs.finished(tmp_path / "out", {}, {"models": {"0": archives.fingerprint(model)}})
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in saved.KINDS.items() if kind.files and not kind.per_class])
+def test_a_model_of_all_classes_is_given_by_its_own_folder(tmp_path, kind):
+    settings = {"image_shape": [8, 8, 1], "scale": [0.2, 1.3], "classes": ["cat"], "hidden": 5}
+    config = {"settings": settings, "facts": {"kind": kind}}
+    (tmp_path / "models" / "cat").mkdir(parents=True)
+    runs.write_json(tmp_path / "models" / "cat" / "config.json", config)
+    with pytest.raises(ValueError, match=f"cat: a {kind} knows all classes that it learned; give this folder itself"):
+        saved.find_generator([tmp_path / "models"])

@@ -72,6 +72,16 @@ def test_the_papers_grid_shares_what_it_can():
     ]
 
 
+def test_only_the_thesis_own_classifier_is_fed_no_generated_image():
+    flags = ("--sizes", "50", "--latent", "2", "3", "--seeds", "1", "--arms", "aug+vae", "--protocol", "published")
+    cells = cells_of(*flags, "--parts", "arms", "--models", "thesis", "fc1")
+    assert keys(cells, "classifiers/") == [
+        "classifiers/published-aug+vae-50-seed42",
+        "classifiers/published-aug+vae-fc1-50-latent2-seed42",
+        "classifiers/published-aug+vae-fc1-50-latent3-seed42",
+    ]
+
+
 def test_every_cell_comes_after_what_it_needs_and_writes_under_its_key():
     cells = cells_of("--sizes", "50", "100", "--latent", "2", "3", "--seeds", "2", "--protocol", "both")
     seen = {"data"}

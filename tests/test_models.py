@@ -113,3 +113,9 @@ def test_another_name_or_a_single_class_is_refused():
     for name in NAMES:
         with pytest.raises(ValueError, match="at least 2 classes"):
             models.build(name, (8, 8, 1), 1)
+
+
+@pytest.mark.parametrize("name", models.FITTED)
+def test_one_class_is_nothing_to_tell_apart(name):
+    with pytest.raises(ValueError, match=r"at least 2 classes\. Received: 1"):
+        models.fit(name, np.zeros((2, 8, 8, 1), np.float32), np.zeros(2, int), 1)

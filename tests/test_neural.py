@@ -175,17 +175,24 @@ def test_sizes_that_were_not_published_have_no_published_curve():
     assert (fits["published, our sizes"] != "").all()
 
 
+def seeds(frame, count=3):
+    """The same rows for so many seeds."""
+    return pd.concat([frame.assign(seed=42 + k) for k in range(count)], ignore_index=True)
+
+
 def test_trends_are_read_off_the_curves():
     rising, falling = [0.5, 0.6, 0.5 + 0.1 * np.log2(5)], [0.9, 0.6, 0.7]
-    fit, rise = claims.trends(scores(ORIG=rising), "validated")
+    fit, rise = claims.trends(seeds(scores(ORIG=rising)), "validated")
     assert (fit.verdict, rise.verdict) == ("holds", "holds")
-    fit, rise = claims.trends(scores(ORIG=rising, ROT=falling), "validated")
+    fit, rise = claims.trends(seeds(scores(ORIG=rising, ROT=falling)), "validated")
     assert (fit.verdict, rise.verdict) == ("does not hold", "does not hold")
     assert "1 of 2 curves" in rise.evidence
-    with_control = claims.trends(scores(**{"ORIG": rising, TWICE: falling}), "validated")
+    with_control = claims.trends(seeds(scores(**{"ORIG": rising, TWICE: falling})), "validated")
     assert [claim.verdict for claim in with_control] == ["holds", "holds"]  # the paper has no such curve
-    few = scores(ORIG=rising).query("alpha < 5")
+    few = seeds(scores(ORIG=rising)).query("alpha < 5")
     assert {claim.verdict for claim in claims.trends(few, "validated")} == {"not decided"}
+    two = claims.trends(seeds(scores(ORIG=rising), 2), "validated")
+    assert {(claim.verdict, claim.evidence) for claim in two} == {("not decided", "fewer than 3 seeds were run")}
 
 
 def test_a_blur_that_leaves_a_distance_refutes_the_published_zero():
@@ -210,46 +217,53 @@ def made(space="classifier", **arms):
 
 
 def test_a_distance_ranks_accuracies_or_does_not():
-    near = made(BLUR=[1, 1, 1], ROT=[2, 2, 2], CDCVAE=[3, 3, 3])
-    ranked = scores(BLUR=[0.9, 0.9, 0.9], ROT=[0.8, 0.8, 0.8], CDCVAE=[0.7, 0.7, 0.7])
+    near = seeds(made(BLUR=[1, 1, 1], ROT=[2, 2, 2], CDCVAE=[3, 3, 3]))
+    ranked = seeds(scores(BLUR=[0.9, 0.9, 0.9], ROT=[0.8, 0.8, 0.8], CDCVAE=[0.7, 0.7, 0.7]))
     ranked["arm"] = "VAE"  # what `results.collect` calls them: arms of the paper are sources
     claim = claims.ranking(near, ranked, "mnist", "fair")
-    assert (claim.verdict, "-1.00 (95 % interval -1.00 to -1.00, n = 3" in claim.evidence) == ("does not hold", True)
+    assert (claim.verdict, "-1.00 (95 % interval -1.00 to -1.00, n = 9" in claim.evidence) == ("does not hold", True)
     # The pairs of arms: BLUR and ROT in order, BLUR and CDCVAE not, ROT and CDCVAE not; tau is (2 - 1) / 3.
-    turned = scores(BLUR=[0.8, 0.8, 0.8], ROT=[0.7, 0.7, 0.7], CDCVAE=[0.95, 0.95, 0.95])
+    turned = seeds(scores(BLUR=[0.8, 0.8, 0.8], ROT=[0.7, 0.7, 0.7], CDCVAE=[0.95, 0.95, 0.95]))
     assert claims.ranking(near, turned, "mnist", "fair").verdict == "holds"
     rows = near.merge(turned.rename(columns={"source": "arm"}), on=["alpha", "arm", "seed"])
-    assert claims.taus(rows, ["alpha"], "frechet", "accuracy").tolist() == pytest.approx([1 / 3] * 3)
-    one = claims.ranking(near.query("alpha == 1"), ranked, "mnist", "fair")
+    assert claims.taus(rows, ["alpha", "seed"], "frechet", "accuracy").tolist() == pytest.approx([1 / 3] * 9)
+    one = claims.ranking(near.query("alpha == 1 and seed == 42"), ranked, "mnist", "fair")
     assert (one.verdict, "no interval" in one.evidence) == ("not decided", True)
+    seven = claims.ranking(near.query("alpha < 5 or seed == 42"), turned, "mnist", "fair")
+    assert (seven.verdict, "n = 7" in seven.evidence) == ("not decided", True)
+    assert "At least 8 sizes and seeds are needed." in seven.evidence
     two_arms = claims.ranking(near.query("arm != 'ROT'"), ranked, "mnist", "fair")
     assert (two_arms.verdict, two_arms.evidence) == ("not decided", "not run")
     assert claims.ranking(made(space="pixels", ROT=[1, 2, 3]), ranked, "mnist", "fair").evidence == "not run"
 
 
 def test_equal_accuracies_rank_nothing():
-    near = made(BLUR=[1, 1, 1], ROT=[2, 2, 2], CDCVAE=[3, 3, 3])
-    found = scores(BLUR=[0.9, 0.9, 0.9], ROT=[0.8, 0.9, 0.8], CDCVAE=[0.7, 0.9, 0.7])  # at 2 % all are right alike
+    near = seeds(made(BLUR=[1, 1, 1], ROT=[2, 2, 2], CDCVAE=[3, 3, 3]), 4)
+    found = seeds(
+        scores(BLUR=[0.9, 0.9, 0.9], ROT=[0.8, 0.9, 0.8], CDCVAE=[0.7, 0.9, 0.7]), 4
+    )  # at 2 % all are right alike
     rows = near.merge(found.rename(columns={"source": "arm"}), on=["alpha", "arm", "seed"])
-    assert claims.taus(rows, ["alpha"], "frechet", "accuracy").tolist() == [-1, -1]
+    assert claims.taus(rows, ["alpha", "seed"], "frechet", "accuracy").tolist() == [-1] * 8
     claim = claims.ranking(near, found, "mnist", "fair")
-    assert (claim.verdict, "n = 2 sizes" in claim.evidence) == ("does not hold", True)
+    assert (claim.verdict, "n = 8 sizes" in claim.evidence) == ("does not hold", True)
 
 
 def published_distances(data):
     """The published Table 1 as if it had been obtained."""
     cells = tables.numbers("neural_1", data)
-    return cells.assign(seed=42, space="classifier", frechet=cells["value"], kid=0.0, command="")
+    return seeds(cells.assign(space="classifier", frechet=cells["value"], kid=0.0, command=""))
 
 
 def test_generated_images_come_nearer_or_do_not():
-    vae, gan = claims.nearing(made(CDCVAE=[9, 5, 4], CDCGAN=[9, 5, 6]), "mnist", "fair")
+    vae, gan = claims.nearing(seeds(made(CDCVAE=[9, 5, 4], CDCGAN=[9, 5, 6])), "mnist", "fair")
     assert (vae.verdict, gan.verdict) == ("holds", "does not hold")
     assert "9.0 at 1 %, 5.0 at 2 %, 4.0 at 5 %" in vae.evidence
     assert "tau of size and distance -1.00 (published, Inception: -0.79)" in vae.evidence
     assert "tau of size and distance -0.33 (published, Inception: -0.82)" in gan.evidence
-    (gan,) = claims.nearing(made(CDCGAN=[9, 5, 4]).query("alpha < 5"), "cifar10", "fair")
+    (gan,) = claims.nearing(seeds(made(CDCGAN=[9, 5, 4])).query("alpha < 5"), "cifar10", "fair")
     assert gan.verdict == "not decided"
+    (gan,) = claims.nearing(made(CDCGAN=[9, 5, 4]), "cifar10", "fair")
+    assert (gan.verdict, gan.evidence) == ("not decided", "fewer than 3 seeds were run")
 
 
 @pytest.mark.parametrize("data", ["mnist", "cifar10"])

@@ -495,3 +495,13 @@ def test_a_full_disk_leaves_nothing(photographs, tmp_path, script):
     assert ended.stderr.splitlines()[-1].startswith("prepare_data.py: error: ")
     assert "Traceback" not in ended.stderr
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("flags", [("--dataset", "mnist"), ("--source", "a.npz"), ("--folder", "a", "--draw", "0.5")])
+def test_a_test_fraction_is_refused_where_there_is_a_test_part(flags, capsys):
+    with pytest.raises(SystemExit) as ended:
+        prepare_data.parse_args([*flags, "--test-fraction", "0.3"])
+    assert ended.value.code == 2
+    assert "--test-fraction: goes with --folder without --draw, and with digits" in capsys.readouterr().err
+    assert prepare_data.parse_args(list(flags)).test_fraction == 0.16
+    assert prepare_data.parse_args(["--folder", "a", "--test-fraction", "0.3"]).test_fraction == 0.3

@@ -298,6 +298,11 @@ def test_flags():
         (["--aug", "wild"], "invalid choice: 'wild'"),
         (["--aug", "mild", "--bad"], "--bad: inexpert settings take the place of --aug mild; give one of them"),
         (["--aug", "mild", "--augmenter", "graph"], "--augmenter graph: goes with --aug; the layer rotates and shifts"),
+        (["--aug", "--augmenter", "graph", "--mix", "mixup"], "--augmenter graph: its layer comes after --mix"),
+        (
+            ["--aug", "--augmenter", "graph", "-deform", "d"],
+            "--augmenter graph: its layer comes after --mix and -deform",
+        ),
     ],
 )
 def test_flags_that_do_not_go_together(flags, words, capsys):

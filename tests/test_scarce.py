@@ -185,7 +185,7 @@ def test_all_images_become_binary_and_it_is_said(data, monkeypatch, caplog):
 
     monkeypatch.setattr(ladder, "batches", watched)
     with caplog.at_level("INFO"):
-        run(data, "--model", "ladder", "--unlabelled", data / "test", "--binarise")
+        run(data, "--model", "ladder", "--unlabelled", data / "train", "--binarise")
     for batch in seen:
         assert {*np.unique(batch["labelled"]), *np.unique(batch["unlabelled"])} == {0, 1}
     said = [message for message in caplog.messages if "grey levels binarised at 0.5" in message]
@@ -243,6 +243,13 @@ def test_flags_that_do_not_go_together_are_refused(data, refused, flags, named):
     refused(data, flags, named, error=SystemExit)
 
 
+@pytest.mark.parametrize("inside", ["", "7"])
+def test_test_images_without_labels_are_refused(data, refused, inside):
+    words = "--unlabelled: these are the test images; no training may see them"
+    refused(data, ["--model", "ladder", "--unlabelled", data / "test" / inside], words, error=SystemExit)
+    refused(data, ["--aug", "--mix", "mixmatch", "--unlabelled", data / "test"], words, error=SystemExit)
+
+
 def write(folder, shape, count=3):
     codec.write_images(folder, range(count), np.zeros((count, *shape), np.uint8))
 
@@ -273,7 +280,7 @@ def test_too_few_labels_are_refused(data, tmp_path, refused):
     shutil.copytree(data, copy)
     for path in (copy / "train" / "1").iterdir():
         path.unlink()
-    refused(copy, ["--model", "ladder", "--unlabelled", copy / "test"], copy / "train", "class '1' is missing")
+    refused(copy, ["--model", "ladder", "--unlabelled", data / "train"], copy / "train", "class '1' is missing")
 
 
 def test_a_chain_needs_a_model_of_such_images(data, rbm, tmp_path, refused):

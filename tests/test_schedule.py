@@ -1,5 +1,6 @@
 """Running cells: order, resume after a kill, failures, two runs at once. Real processes, toy cells."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -89,6 +90,24 @@ def test_what_only_done_cells_read_is_not_made_again(run, tmp_path):
     assert sorted(schedule.plan(chain(), tmp_path / "grid")) == wanted
     assert run(chain()) == {}
     assert numbers(tmp_path / "grid")["total/all"] == 309
+
+
+def test_a_classifier_that_a_finished_cell_reads_is_a_result_all_the_same(tmp_path):
+    reader = grid_of(toy("numbers/0"), toy("sums/0", needs=["numbers/0"]))
+    for key in reader:
+        (tmp_path / key).mkdir(parents=True)
+        cells.write_record(tmp_path, reader[key], 1.0)
+    shutil.rmtree(tmp_path / "numbers/0")
+    assert schedule.plan(reader, tmp_path) == {}
+    for facts, wanted in (({}, ["numbers/0"]), ({"variant": "pool"}, [])):
+        classifier = dataclasses.replace(reader["numbers/0"], script="train_cnn", facts=facts)
+        assert list(schedule.plan({**reader, "numbers/0": classifier}, tmp_path)) == wanted
+
+
+def test_what_a_script_refuses_is_said_in_its_words():
+    with pytest.raises(SystemExit) as ended:
+        cli.ArgumentParser("a script").parse_args(["--nothing"])
+    assert (ended.value.code, cells.one_line(ended.value)) == (2, "unrecognized arguments: --nothing")
 
 
 def test_a_cell_that_fails_names_its_log_and_stops_only_what_needs_it(run, tmp_path, capfd):

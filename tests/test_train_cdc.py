@@ -1,6 +1,8 @@
 """train_cdc.py on real digits, generate.py after it, and their bad input."""
 
 import json
+import os
+import shutil
 
 import keras
 import numpy as np
@@ -58,6 +60,15 @@ def test_a_training_leaves_all_its_files(trained):
     assert np.isfinite(losses[measured].iloc[-1]).all()
     assert losses[measured].iloc[:-1].isna().all(axis=None)
     assert losses["label_fidelity"].iloc[-1] <= 1
+
+
+def test_names_that_are_not_utf_8_survive(data, tmp_path):
+    shutil.copytree(data / "train" / "0", tmp_path / "odd" / os.fsdecode(b"caf\xe9"))
+    shutil.copytree(data / "train" / "1", tmp_path / "odd" / "1")
+    learn(tmp_path / "odd", tmp_path / "models", "--model", "cdcvae")
+    assert (tmp_path / "models" / "losses.csv").exists()
+    generate.main([str(flag) for flag in ("-models", tmp_path / "models", "-out", tmp_path / "gen", "--count", 2)])
+    assert {os.fsencode(path.name) for path in (tmp_path / "gen").iterdir() if path.is_dir()} == {b"caf\xe9", b"1"}
 
 
 def test_what_it_found_is_in_its_facts_and_no_part_of_its_identity(trained, data, capsys):

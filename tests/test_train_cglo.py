@@ -133,6 +133,13 @@ def test_unlabelled_images_are_not_test_images_and_there_are_some(data, tmp_path
     with pytest.raises(SystemExit):
         learn(data / "train", tmp_path / "out", "--unlabelled", data / "test")
     assert f"say -path {data} --transductive" in capsys.readouterr().err
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/train").symlink_to(data / "train")
+    (tmp_path / "linked/test").symlink_to(data / "test")  # on another disk, say
+    for place in (tmp_path / "linked/test", data / "test"):
+        with pytest.raises(SystemExit):
+            learn(tmp_path / "linked", tmp_path / "out", "--unlabelled", place)
+        assert "these are the test images" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="empty: no images in it"):
         learn(data, tmp_path / "out", "--unlabelled", tmp_path / "empty")
@@ -150,6 +157,7 @@ def test_unlabelled_images_are_not_test_images_and_there_are_some(data, tmp_path
         (["--batch", "1"], "a whole number from 2"),
         (["-path", "d", "--unlabelled", "d/test"], "say --transductive"),
         (["-path", "d", "--unlabelled", "d/test/3"], "say --transductive"),
+        (["--latent", "1"], "--latent 1: codes lie on a sphere"),
     ],
 )
 def test_flags_that_do_not_go_together_are_one_line(flags, words, capsys):

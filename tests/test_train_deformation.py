@@ -1,6 +1,8 @@
 """train_deformation.py on real digits, generate.py and train_cnn.py after it, and their bad input."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -67,6 +69,13 @@ def test_a_run_leaves_all_its_files(learned):
         1,
     )  # 18 rows of 3
     assert albums.read_images([learned / "samples.png"]).shape == (1, 3 * (48 + 2) + 2, 10 * (48 + 2) + 2, 1)
+
+
+def test_names_that_are_not_utf_8_survive(data, tmp_path):
+    shutil.copytree(data / "train" / "0", tmp_path / "odd" / os.fsdecode(b"caf\xe9"))
+    shutil.copytree(data / "train" / "1", tmp_path / "odd" / "1")
+    learn(tmp_path / "odd", tmp_path / "deform")
+    assert set(pd.read_csv(tmp_path / "deform" / "pairs.csv")["class"]) == {"caf\\udce9", "1"}
 
 
 def test_a_second_run_is_the_first(learned, data, tmp_path, capsys):

@@ -229,6 +229,43 @@ def test_where_no_images_are_left_the_training_images_validate(tmp_path, data, c
     assert split["train"] == split["validation"] == split["subset"]
 
 
+def test_another_share_of_the_same_images_is_another_training(tmp_path, data, capsys):
+    learn_vae(data, tmp_path / "vae", "--images", 7, "--train-on-all")  # of 8: one is left to validate
+    with pytest.raises(ValueError, match="made with settings validate"):
+        learn_vae(data, tmp_path / "vae", "--images", -1, "--train-on-all")
+
+
+def test_levels_0_and_1_are_black_and_white_where_all_classes_have_them(tmp_path):
+    for name, brightest in (("dark", 1), ("light", 200)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for k in range(4):
+            image = np.zeros((8, 8, 1), np.uint8)
+            image[k : k + 4] = brightest
+            codec.write_image(tmp_path / "data" / name / f"{k}.png", image)
+    flags = [
+        "-path",
+        tmp_path / "data",
+        "--all",
+        "--images",
+        -1,
+        "--architecture",
+        "dense",
+        "--epochs",
+        1,
+        "--latent",
+        2,
+    ]
+    train_vae.main([str(flag) for flag in (*flags, "--out", tmp_path / "vae")])
+    spreads = [
+        json.loads((tmp_path / "vae" / name / "config.json").read_text())["facts"]["real_spreads"][name]
+        for name in ("dark", "light")
+    ]
+    assert spreads[0] < 1 < 50 < spreads[1]  # in grey levels: the dark ones are not black and white
+    dark, light = ({"0": [tmp_path / "data" / name / "0.png"]} for name in ("dark", "light"))
+    images, _, watched = train_rbm.read_images(train_rbm.parse_args([]), dark, light)
+    assert (images.max(), watched.max()) == (1, 200)
+
+
 def test_one_image_a_class_is_enough_to_train_on_all(tmp_path, data):
     learn_vae(data, tmp_path / "vae", "--images", 1, "--train-on-all")
     split = json.loads((tmp_path / "vae" / "joint" / "split.json").read_text())

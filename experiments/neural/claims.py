@@ -9,7 +9,7 @@ from scipy import stats
 from experiments.neural.grid import ARMS, MODELS, TWICE
 from experiments.neural.tables import DATASETS, FIT_POINTS, PAPER, assessments, dataset_of, log_fit, numbers, of_grid
 from report import statistics
-from report.claims import FAILS, HOLDS, NOT_RUN, Gap, Statement, judge_family
+from report.claims import FAILS, HOLDS, NOT_RUN, Gap, Statement, fewest_pairs, judge_family
 from report.parts import Claim
 
 UNIT = "points of accuracy"
@@ -17,6 +17,7 @@ TABLE = f"{PAPER}, section 3, Table 2"
 SMALLEST, FIFTH = (1, 2), 5  # alphas at which the VAE is said to beat the GAN, and from which on the GAN the VAE
 OTHERS = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # the published alphas after it
 FALLS = -0.5  # Kendall's tau of sizes and distances from which on these fall
+SEEDS = 3  # of every size, below which means over the seeds decide nothing on the shape of a curve
 ENOUGH, FLAT = 30, 1.1  # alpha from which on the paper trusts a distance; largest over smallest one that stay the same
 
 
@@ -115,8 +116,8 @@ def trends(rows, protocol):
     wide = rows.groupby(["source", "alpha"])["accuracy"].mean().unstack("alpha")
     curves = [row.dropna() for _, row in wide.iterrows() if row.notna().sum() >= FIT_POINTS]
     texts = ("All curves are logarithmic, with R^2 above 0.90", "Accuracy rises with the number of images")
-    if not curves:
-        evidence = f"fewer than {FIT_POINTS} sizes were run"
+    if not curves or has_few_seeds(rows[rows["source"].isin([curve.name for curve in curves])], "source"):
+        evidence = f"fewer than {SEEDS} seeds were run" if curves else f"fewer than {FIT_POINTS} sizes were run"
         return [Claim(text, f"{PAPER}, section 3", protocol, statistics.OPEN, evidence) for text in texts]
     fits = [log_fit(curve.index, curve)[2] for curve in curves]
     rising = sum(bool(curve.is_monotonic_increasing) for curve in curves)
@@ -138,11 +139,17 @@ def trends(rows, protocol):
     ]
 
 
+def has_few_seeds(rows, by):
+    """Whether some size of some arm (column `by`) has fewer than `SEEDS` seeds."""
+    return bool((rows.groupby([by, "alpha"], observed=True)["seed"].nunique() < SEEDS).any())
+
+
 def ranking(made, rows, data, protocol):
     """Whether a set that lies nearer to the real images makes the better classifier: the paper finds that it need not.
 
     Kendall's tau of distances and accuracies is -1 for a perfect ranking and 0 for none. The claim, that the distance
-    does not rank, holds if the 95 % interval of the mean tau lies above -0.5, and does not if it lies below.
+    does not rank, holds if the 95 % interval of the mean tau lies above -0.5, and does not if it lies below; it takes
+    as many sizes and seeds as one test.
     """
     text = "The distance of the added images does not rank the accuracies"
     printed = pd.merge(numbers("neural_1", data), numbers("neural_2", data), on=["alpha", "arm"])
@@ -160,7 +167,10 @@ def ranking(made, rows, data, protocol):
         f"({interval}, n = {len(found)} sizes and seeds); published, Inception: {published:.2f}; "
         "-1 would be a perfect ranking."
     )
-    if len(found) < 2 or tau.low <= -0.5 <= tau.high:
+    needed = fewest_pairs(1, statistics.ALPHA)
+    if len(found) < needed:
+        evidence += f" At least {needed} sizes and seeds are needed."
+    if len(found) < needed or tau.low <= -0.5 <= tau.high:
         return Claim(text, f"{PAPER}, section 5", protocol, statistics.OPEN, evidence)
     return Claim(text, f"{PAPER}, section 5", protocol, HOLDS if tau.low > -0.5 else FAILS, evidence)
 
@@ -184,7 +194,10 @@ def nearing(made, data, protocol):
         means = distances_of(made, arm)
         text = f"The distance of the {arm}'s images falls with the number of training images"
         verdict, evidence = statistics.OPEN, f"fewer than {FIT_POINTS} sizes were run"
-        if len(means) >= FIT_POINTS:
+        few = has_few_seeds(made[made["arm"] == arm], "arm")
+        if len(means) >= FIT_POINTS and few:
+            evidence = f"fewer than {SEEDS} seeds were run"
+        elif len(means) >= FIT_POINTS:
             ours, theirs = (stats.kendalltau(x.index, x).statistic for x in (means, published_distances(data, arm)))
             verdict = HOLDS if ours <= FALLS else FAILS
             values = ", ".join(f"{value:.1f} at {size} %" for size, value in means.items())
@@ -217,7 +230,9 @@ def staying(made, data, protocol):
         evidence = (
             f"sizes of {ENOUGH} % and more that were run: {len(ours)}, at least {FIT_POINTS} are needed; {printed}."
         )
-        if len(ours) >= FIT_POINTS:
+        if len(ours) >= FIT_POINTS and has_few_seeds(made[(made["arm"] == arm) & (made["alpha"] >= ENOUGH)], "arm"):
+            evidence = f"fewer than {SEEDS} seeds were run; {printed}."
+        elif len(ours) >= FIT_POINTS:
             verdict = HOLDS if ours.max() <= FLAT * ours.min() else FAILS
             evidence = (
                 f"classifier space: {ours.min():.1f} to {ours.max():.1f} at {len(ours)} sizes ({printed}); the same "
