@@ -67,7 +67,7 @@ def test_the_script_measures_and_goes_on_with_the_grid(tmp_path):
         "--limte",
         "2",
         "--steps",
-        "5",
+        "4",
     ]
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "tensorflow.py").write_text("raise ImportError('there is no TensorFlow')")

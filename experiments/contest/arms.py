@@ -45,6 +45,7 @@ SOURCES = {
     "vae-of-deformed": Source("vae-of-deformed"),  # it learns from deformed images in place of the few
     "cglo-of-deformed": Source("cglo-of-deformed"),
     "vae-and-deformation": Source("vae", deform="deformation"),
+    "mixup-and-deformation": Source(deform="deformation", mix=("mixup",), variant=True),
     "mixup": Source(mix=("mixup",), learned=False),
     "cutout": Source(mix=("cutout",), learned=False),
 }
