@@ -37,7 +37,7 @@ class Kind(NamedTuple):
     files: tuple  # that a folder holds
     samplers: tuple = ()  # values of --sampler that it takes, the first by default; none: it has no choice
     shared: tuple = ("image_shape",)  # settings that the models of all classes must have, and have in common
-    per_class: bool = False  # whether there can be a model per class
+    per_class: bool = True  # whether there can be a model per class
 
 
 KINDS = {
@@ -46,13 +46,12 @@ KINDS = {
         ("decoder.keras", "latents.npz"),
         ("uniform", "normal", "posterior"),
         shared=VAE_SETTINGS,
-        per_class=True,
     ),
-    "rbm": Kind("vae_aug.chains", ("rbm.keras",), ("chain",)),
-    "cdcvae": Kind("vae_aug.conditional", ("decoder.keras",)),
-    "cdcgan": Kind("vae_aug.conditional", ("generator.keras",)),
-    "cglo": Kind("vae_aug.interpolation", ("generator.keras", "codes.npz"), ("slerp", "lerp", "none")),
-    "deformation": Kind("vae_aug.deformation", ("deformation.npz",), shared=("image_shape", "scale")),
+    "rbm": Kind("vae_aug.chains", ("rbm.keras",), ("chain",), per_class=False),
+    "cdcvae": Kind("vae_aug.conditional", ("decoder.keras",), per_class=False),
+    "cdcgan": Kind("vae_aug.conditional", ("generator.keras",), per_class=False),
+    "cglo": Kind("vae_aug.interpolation", ("generator.keras", "codes.npz"), ("slerp", "lerp", "none"), per_class=False),
+    "deformation": Kind("vae_aug.deformation", ("deformation.npz",), shared=("image_shape", "scale"), per_class=False),
     "copies": Kind("vae_aug.transforms", (), ("rotate", "blur", "rotate-blur", "copy")),  # of images, not of a model
     "untrained": Kind("vae_aug.untrained", (), ("smote", "noise")),  # the same
 }
@@ -176,7 +175,8 @@ def _read_classes(root):
             kind, settings, facts = _read_config(folder, f"{folder}: not a model that train_vae.py made")
             if not KINDS[kind].per_class:
                 raise BadInput(f"{folder}: a {kind} knows all classes that it learned; give this folder itself")
-            _check_vae(folder, settings)
+            if kind == "vae":
+                _check_vae(folder, settings)
             if settings.get("classes") != [folder.name]:
                 raise BadInput(f"{folder}: not a model of the class {folder.name!r} alone")
             found[folder.name] = folder, kind, settings, facts
