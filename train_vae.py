@@ -112,10 +112,13 @@ def share_of(text):
 
 
 def choose_files(args):
-    """Which images each model learns from, {model: {class: paths}}; with --train-on-all which validate."""
+    """Which images each model learns from, {model: {class: paths}}; with --train-on-all which validate; and whether the
+    files of all classes are black and white, as of `albums.read_images`.
+    """
     fewest = 1 if args.train_on_all else 2
     root = folders.training_root(args.path)
     files = folders.list_images(root)
+    binary = reading.is_black_and_white([path for paths in files.values() for path in paths])
     if args.class_name is not None:
         if args.class_name not in files:
             raise BadInput(f"--digit {args.class_name}: no such class in {root} (there are {some(files)})")
@@ -140,7 +143,8 @@ def choose_files(args):
     if args.train_on_all:
         spare = selection.next_in_order(files, chosen, validating(chosen), args.seed)
     joint = JOINT if JOINT not in files else f"{JOINT}_"  # a class may have that name
-    return {joint: chosen} if args.joint else {name: {name: paths} for name, paths in chosen.items()}, spare
+    models = {joint: chosen} if args.joint else {name: {name: paths} for name, paths in chosen.items()}
+    return models, spare, binary
 
 
 def validating(files):
@@ -304,9 +308,7 @@ def fit(seed, job, made, on_epoch):
 def train(args):
     """Trains the models that are not done yet."""
     runs.refuse_overlap(args.out, args.path)
-    chosen, spare = choose_files(args)
-    listed = folders.list_images(folders.training_root(args.path)).values()
-    binary = reading.is_black_and_white([path for paths in listed for path in paths])  # of all classes alike
+    chosen, spare, binary = choose_files(args)
     jobs = [read_job(args, name, files, spare, binary) for name, files in chosen.items()]
     codec.check_same_shape({f"{args.path}, class {job['name']}": job["settings"]["image_shape"] for job in jobs})
     todo = [job for job in jobs if not runs.finished(job["folder"], job["settings"], job["data"])]
